@@ -1,0 +1,95 @@
+"""The real parts of a machine that tests work with, and what happens when one is missing.
+
+Owns the marker `needs` and the options `--here` and `--long`. Installs nothing: `./gate test` does that.
+A test whose part is missing is an error; with `--here` they are left out and named at the end. Loaded by conftest.
+"""
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_chromium() -> str | None:
+    """The path of the machine's Chromium, whatever its distribution calls it."""
+    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+def find_certutil() -> str | None:
+    """The path of NSS's certutil, which tells a browser profile which certificate to trust."""
+    return shutil.which("certutil")
+
+
+PARTS: dict[str, Callable[[], str | None]] = {"chromium": find_chromium, "certutil": find_certutil}
+
+_left_out_key = pytest.StashKey[dict[str, list[str]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the two options that `./gate test` passes on."""
+    group = parser.getgroup("gatepost")
+    group.addoption(
+        "--here", action="store_true", help="leave out tests whose real parts are missing, and list them"
+    )
+    group.addoption("--long", action="store_true", help="run the full sizes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the list of tests that are left out."""
+    config.stash[_left_out_key] = {}
+
+
+def missing_parts(item: pytest.Item) -> list[str]:
+    """The parts this test needs and the machine lacks; an unknown name is the test's own fault."""
+    needed = [part for mark in item.iter_markers("needs") for part in mark.args]
+    unknown = [part for part in needed if part not in PARTS]
+    if unknown:
+        raise pytest.UsageError(
+            f"{item.nodeid} needs unknown parts {unknown}; tests/real_parts.py knows {list(PARTS)}"
+        )
+    return [part for part in needed if PARTS[part]() is None]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--here`, deselects what cannot run and remembers it for the summary."""
+    lacking = {item.nodeid: parts for item in items if (parts := missing_parts(item))}
+    if not config.getoption("--here") or not lacking:
+        return
+    config.stash[_left_out_key].update(lacking)
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in lacking])
+    items[:] = [item for item in items if item.nodeid not in lacking]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fails a test whose part is missing: a skip would let a machine without it call itself green."""
+    if lacking := missing_parts(item):
+        pytest.fail(f"this machine lacks {', '.join(lacking)}; ./gate test installs it", pytrace=False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A parallel worker hands its list to the process that writes the summary."""
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = session.config.stash[_left_out_key]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Takes a worker's list; all workers collect the same tests, so their lists agree."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    config.stash[_left_out_key].update(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Names what `--here` left out, before pytest's own last line."""
+    if not config.getoption("--here"):
+        return
+    left_out = config.stash[_left_out_key]
+    terminalreporter.section("left out, because this machine lacks what they need")
+    for nodeid, parts in sorted(left_out.items()):
+        terminalreporter.write_line(f"{nodeid}: {', '.join(parts)}")
+    if not left_out:
+        terminalreporter.write_line("nothing")
