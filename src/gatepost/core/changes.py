@@ -1,0 +1,92 @@
+"""A change is a value: what to put, take, expect, append and note, committed whole or not at all.
+
+A service reads, decides and builds one `Change`; the store commits it or raises `Conflict`. So every race in the
+system has one name and one answer: load again, decide again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gatepost.core.accounts import Account, Invitation
+from gatepost.core.keys import SigningKey
+from gatepost.core.revocation import Fact, Logged, Position
+from gatepost.core.rotation import RefreshFamily
+from gatepost.core.sessions import Session
+
+Record = Account | Session | RefreshFamily | SigningKey | Invitation
+
+
+class Event(StrEnum):
+    """The names of security events in the audit trail."""
+
+    SIGNED_UP = "signed_up"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    VISIT_STARTED = "visit_started"
+    SESSION_ENDED = "session_ended"
+    OTHER_SESSIONS_ENDED = "other_sessions_ended"
+    SESSIONS_ENDED = "sessions_ended"
+    EVERYONE_ENDED = "everyone_ended"
+    TOKEN_REVOKED = "token_revoked"
+    REFRESH_REPEATED_ELSEWHERE = "refresh_repeated_elsewhere"
+    REFRESH_REPLAYED = "refresh_replayed"
+    PASSWORD_CHANGED = "password_changed"
+    PASSWORD_CHANGE_FAILED = "password_change_failed"
+    ACCOUNT_CREATED = "account_created"
+    ACCOUNT_LOCKED = "account_locked"
+    ACCOUNT_UNLOCKED = "account_unlocked"
+    ROLES_CHANGED = "roles_changed"
+    INVITATION_MADE = "invitation_made"
+    INVITATION_USED = "invitation_used"
+    KEY_MADE = "key_made"
+    CREDENTIAL_EXPOSED = "credential_exposed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One security event. `account_id` is whom it is about, `actor` who did it (an account id, "cli", "system").
+
+    `more` holds short plain facts; never a secret, never what somebody typed into a password field.
+    """
+
+    event: Event
+    at: datetime
+    account_id: str | None = None
+    actor: str | None = None
+    session_id: str | None = None
+    address: str = ""
+    device: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One atomic step of the whole system.
+
+    `put` inserts a record of version 0 and replaces any other at the version it was read at; `take` deletes at that
+    version; `expects` names records that were only read and must still be as they were. Facts are appended in the
+    order given, last of all, under the lock of the log's head row.
+    """
+
+    at: datetime
+    put: tuple[Record, ...] = ()
+    take: tuple[Record, ...] = ()
+    expects: tuple[Record, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    audit: tuple[AuditRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A change that is durable: the log's position after it and the facts it appended."""
+
+    position: Position
+    logged: tuple[Logged, ...]
+
+    @property
+    def pos(self) -> int:
+        """The sequence of `position`."""
+        return self.position.seq

@@ -1,0 +1,169 @@
+"""Every seam of Gatepost on one page: what the inside asks of the outside.
+
+Services and checks are written against these; `authority.py` alone knows who stands behind them. Every method is a
+plain blocking call. Times are aware UTC; sequences are positions in the revocation log.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gatepost.core.accounts import Account, Invitation
+from gatepost.core.changes import AuditRow, Change, Committed
+from gatepost.core.keys import SigningKey
+from gatepost.core.passwords import Verified, Wrong
+from gatepost.core.revocation import Logged, Position
+from gatepost.core.rotation import RefreshView
+from gatepost.core.sessions import SessionLimits, SessionView
+
+
+class Clock(Protocol):
+    """Time. `now` is for what people and tokens say; `boot` is for how long something took."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware UTC."""
+
+    def boot(self) -> float:
+        """Seconds since the machine started, going on through suspend and never set by anyone."""
+
+
+class Randomness(Protocol):
+    """The only source of secrets and identifiers."""
+
+    def bytes(self, count: int) -> bytes:
+        """`count` bytes from a cryptographically secure source."""
+
+
+class SessionStore(Protocol):
+    """Where session records are loaded from and touched. SQL by default; Redis may stand here later."""
+
+    reads_inline: bool
+    """Whether a read is so short (an embedded database) that an event loop may do it without a thread hop."""
+
+    def session_by_handle(self, handle: bytes) -> SessionView | None:
+        """The session of an opaque cookie, by the cookie's SHA-256."""
+
+    def session(self, session_id: str) -> SessionView | None:
+        """The session with this id."""
+
+    def sessions_of(self, account_id: str) -> list[SessionView]:
+        """All records of an account, newest first; the dead that the sweep has not met yet among them."""
+
+    def touch(self, seen: Sequence[tuple[str, datetime]]) -> None:
+        """Move `last_seen_at` of each session id forward, never back. Update only: a touch creates nothing."""
+
+
+class Store(SessionStore, Protocol):
+    """The durable truth. Readers get a consistent snapshot; the one way to write is a `Change`."""
+
+    def commit(self, change: Change) -> Committed:
+        """Make all of a change durable, or raise `Conflict` and write nothing of it."""
+
+    def position(self) -> int:
+        """The sequence of the newest fact."""
+
+    def account(self, account_id: str) -> tuple[Account, int] | None:
+        """An account, and the position its snapshot was read at."""
+
+    def account_by_email(self, key: str) -> tuple[Account | None, int]:
+        """The account with this canonical e-mail or None, and the position of the snapshot."""
+
+    def accounts(self, *, after: str | None, limit: int, search: str = "") -> list[Account]:
+        """Accounts in the order of their ids, those after `after`, whose e-mail contains `search`."""
+
+    def has_role(self, role: str) -> bool:
+        """Whether any account that is not locked has the role."""
+
+    def sessions(self, *, after: str | None, limit: int) -> list[SessionView]:
+        """Session records of accounts in the order of their ids, those after `after`; dead ones among them."""
+
+    def refresh(self, family_id: str) -> RefreshView | None:
+        """The refresh family with this id, with its session and account."""
+
+    def count_repeat(self, family_id: str, generation: int, audit: AuditRow | None) -> int:
+        """Count one repeat of this generation, with its audit row if it is worth one; how many there have been.
+
+        It is no Change on purpose: 64 tabs repeating at once must not conflict with each other.
+        """
+
+    def invitation(self, digest: bytes) -> Invitation | None:
+        """The one-time link with this secret's SHA-256."""
+
+    def invitations(self, role: str) -> list[Invitation]:
+        """Every open one-time link for a role."""
+
+    def signing_keys(self) -> list[SigningKey]:
+        """Every key that is not gone, oldest first."""
+
+    def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
+        """Delete up to `most` dead records (sessions, their families, used-up answers, old links); how many went.
+
+        Short transactions, so that traffic goes on. A record is dead by time, by its account's or everyone's ending,
+        or because its account is locked or gone.
+        """
+
+    def audit_rows(self, *, account_id: str | None, after: int, limit: int) -> list[tuple[int, AuditRow]]:
+        """Audit rows with their numbers, in order, those after a number."""
+
+    def ready(self) -> None:
+        """Raise `StoreUnusable` or `Busy` if the store cannot be read and written now."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogAnswer:
+    """What a log says to a follower: the facts after its position, or everything live after a reset.
+
+    `age` is how old the answerer's own knowledge was, in seconds: 0 for the primary itself.
+    """
+
+    facts: tuple[Logged, ...]
+    position: Position
+    floor: int
+    reset: bool
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerRow:
+    """Where one server process is in the log: how others know that it has heard."""
+
+    instance: str
+    pid: int
+    seq: int
+    at: datetime
+
+
+class Log(Protocol):
+    """The ordered log of facts, as followers read it."""
+
+    def changed(self) -> bool:
+        """Cheaply, whether anything may have been committed by others since this was last asked."""
+
+    def read(self, after: Position | None) -> LogAnswer:
+        """The facts after a position. Without one, or where that very row is not found, a reset with all live facts."""
+
+    def raise_floor(self, seq: int) -> None:
+        """Publish that followers may forget facts up to `seq`. It never falls."""
+
+    def confirm(self, row: FollowerRow) -> None:
+        """Write where a follower is."""
+
+    def followers(self) -> list[FollowerRow]:
+        """Every follower that has not left."""
+
+    def leave(self, instance: str) -> None:
+        """Remove a follower's row."""
+
+
+class PasswordHashing(Protocol):
+    """The password factor, as the services see it."""
+
+    def hash(self, password: bytes) -> str:
+        """A new hash in PHC form; raises `Busy` when too many are waiting."""
+
+    def verify(self, stored: str | None, password: bytes) -> Verified | Wrong:
+        """One computation in every case, also when there is no account (`stored` is None)."""
