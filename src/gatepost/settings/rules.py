@@ -1,0 +1,158 @@
+"""Owns which settings do not go together: a table of small named rules, each one sentence that says what to change.
+
+Refuses to judge single values (their types do) and to read anything. `loading` runs the table on every tree; the
+last rules are about the server's own port and do not apply when another server carries the application.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from gatepost.settings.addresses import is_loopback, issuer_origin, parse_origin
+from gatepost.settings.amounts import duration_text
+from gatepost.settings.tree import Settings
+
+Name = Callable[[str], str]
+Rule = Callable[[Settings, Name], str | None]
+
+
+def _production_has_a_url(settings: Settings, name: Name) -> str | None:
+    if settings.development or settings.url is not None:
+        return None
+    return f"{name('profile')} is production, which needs its public address; set {name('url')} to it"
+
+
+def _production_is_https(settings: Settings, name: Name) -> str | None:
+    # Behind a proxy people still come over https; an http issuer would send every link and cookie in clear.
+    if settings.development or settings.secure:
+        return None
+    return f"{name('url')} must begin with https:// unless it names localhost in the development profile"
+
+
+def _development_is_loopback(settings: Settings, name: Name) -> str | None:
+    if not settings.development or settings.url is None or is_loopback(issuer_origin(settings.url).host):
+        return None
+    return f"{name('profile')} is development, which works on loopback only; remove it, or {name('url')}"
+
+
+def _idle_within_absolute(settings: Settings, name: Name) -> str | None:
+    ours = (("idle", settings.sessions.idle), ("visitor_idle", settings.sessions.visitor_idle))
+    limit = settings.sessions.absolute
+    broken = (_at_most(name, f"sessions.{key}", value, ("sessions.absolute", limit)) for key, value in ours)
+    return next(filter(None, broken), None)
+
+
+def _empty_visit_within_idle(settings: Settings, name: Name) -> str | None:
+    limit = ("sessions.visitor_idle", settings.sessions.visitor_idle)
+    return _at_most(name, "sessions.visitor_empty", settings.sessions.visitor_empty, limit)
+
+
+def _access_within_horizon(settings: Settings, name: Name) -> str | None:
+    # The log forgets a fact after one horizon; a token that outlives it would outlive its own revocation.
+    limit = ("revocation.horizon", settings.revocation.horizon)
+    return _at_most(name, "tokens.access_ttl", settings.access_ttl, limit)
+
+
+def _refresh_within_session(settings: Settings, name: Name) -> str | None:
+    limit = ("sessions.absolute", settings.sessions.absolute)
+    return _at_most(name, "tokens.refresh_ttl", settings.refresh_ttl, limit)
+
+
+def _bound_within_horizon(settings: Settings, name: Name) -> str | None:
+    limit = ("revocation.horizon", settings.revocation.horizon)
+    return _at_most(name, "revocation.bound", settings.revocation.bound, limit)
+
+
+def _passwords_long_enough(settings: Settings, name: Name) -> str | None:
+    if settings.development or settings.passwords.min_length >= 15:
+        return None
+    return (
+        f"{name('passwords.min_length')} must be at least 15 outside the development profile "
+        "while the password is the only factor"
+    )
+
+
+def _trusted_origins_are_https(settings: Settings, name: Name) -> str | None:
+    if settings.development:
+        return None
+    for text in settings.origins.trusted:
+        origin = parse_origin(text)
+        if origin is None or (origin.scheme != "https" and not is_loopback(origin.host)):
+            return f"{name('origins.trusted')} must name https origins only outside the development profile"
+    return None
+
+
+def _not_everyone_is_a_proxy(settings: Settings, name: Name) -> str | None:
+    if settings.development or all(network.prefixlen for network in settings.proxy.trusted):
+        return None
+    return f"{name('proxy.trusted')} must not name the whole internet; list the addresses of your own proxies"
+
+
+def _tls_is_a_pair(settings: Settings, name: Name) -> str | None:
+    cert, key = settings.server.tls_cert, settings.server.tls_key
+    if (cert is None) == (key is None):
+        return None
+    given, missing = (
+        ("server.tls_cert", "server.tls_key") if key is None else ("server.tls_key", "server.tls_cert")
+    )
+    return f"{name(given)} works only together with {name(missing)}; set both or neither"
+
+
+def _tls_means_https(settings: Settings, name: Name) -> str | None:
+    if settings.server.tls_cert is None or settings.secure:
+        return None
+    return f"{name('url')} must begin with https:// because {name('server.tls_cert')} is set"
+
+
+def _development_listens_on_loopback(settings: Settings, name: Name) -> str | None:
+    if not settings.development or is_loopback(settings.server.host):
+        return None
+    return (
+        f"{name('server.host')} must be a loopback address in the development profile; "
+        f"to listen elsewhere set {name('url')} to the public https address"
+    )
+
+
+def _plain_http_stays_behind_a_proxy(settings: Settings, name: Name) -> str | None:
+    if settings.development or settings.server.tls_cert is not None or settings.proxy.trusted:
+        return None
+    return (
+        f"{name('url')} is https but this server would speak plain http; set {name('server.tls_cert')} and "
+        f"{name('server.tls_key')}, or {name('proxy.trusted')} to the proxy that does TLS"
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    _production_has_a_url,
+    _production_is_https,
+    _development_is_loopback,
+    _idle_within_absolute,
+    _empty_visit_within_idle,
+    _access_within_horizon,
+    _refresh_within_session,
+    _bound_within_horizon,
+    _passwords_long_enough,
+    _trusted_origins_are_https,
+    _not_everyone_is_a_proxy,
+)
+SERVER_RULES: tuple[Rule, ...] = (
+    _tls_is_a_pair,
+    _tls_means_https,
+    _development_listens_on_loopback,
+    _plain_http_stays_behind_a_proxy,
+)
+
+
+def broken_rule(settings: Settings, name: Name, *, embedded: bool) -> str | None:
+    """The sentence of the first rule that the tree breaks, without its full stop; None when it keeps them all."""
+    for rule in RULES if embedded else (*RULES, *SERVER_RULES):
+        sentence = rule(settings, name)
+        if sentence is not None:
+            return sentence
+    return None
+
+
+def _at_most(name: Name, key: str, value: timedelta, limit: tuple[str, timedelta]) -> str | None:
+    other, longest = limit
+    if value <= longest:
+        return None
+    return f"{name(key)} must be at most {duration_text(longest)}, the value of {name(other)}"

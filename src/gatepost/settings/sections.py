@@ -1,0 +1,208 @@
+"""Owns the sections of the settings: every key, its type, its limits and its default, each with the reason for it.
+
+Refuses to read files or variables and to compare keys of different sections: `loading` and `rules` do. The tree
+puts the sections together.
+"""
+
+import os
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatepost.settings.fields import (
+    Audience,
+    Bytes,
+    CookieName,
+    DatabaseUrl,
+    Duration,
+    Items,
+    ListenHost,
+    Network,
+    OneWorker,
+    ReadableFile,
+    SessionsUrl,
+    TrustedOrigin,
+    Whole,
+    Word,
+    lasting,
+)
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LONGEST_SESSION = 400 * DAY
+MOST_HASHES = 16
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, no unknown key, no value of theirs in any error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+
+def _at_most_absolute(longest: timedelta, values: dict[str, Any]) -> timedelta:
+    """A default that follows a shortened `absolute`, so that one setting is enough to shorten all."""
+    absolute: timedelta = values["absolute"]
+    return min(longest, absolute)
+
+
+def _cores() -> int:
+    """The cores this process may use: a hash keeps one core busy for its whole time."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(MOST_HASHES, allowed or 1))
+
+
+class Server(Section):
+    """Where `gatepost serve` listens; unused when mounted in another application."""
+
+    host: ListenHost = Field(default="127.0.0.1", description="address to listen on")
+    port: Whole = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    workers: OneWorker = Field(default=1, description="server processes; one in this version")
+    tls_cert: ReadableFile | None = Field(
+        default=None, description="file with the TLS certificate chain (PEM)"
+    )
+    tls_key: ReadableFile | None = Field(
+        default=None, description="file with the key of that certificate (PEM)"
+    )
+
+
+class Database(Section):
+    """Where accounts, sessions, keys and the revocation log are kept."""
+
+    url: DatabaseUrl | None = Field(
+        default=None, description="sqlite:///path or memory://; default gatepost.db in data"
+    )
+
+
+class Sessions(Section):
+    """How long a sign-in lasts and how many an account may have."""
+
+    url: SessionsUrl | None = Field(default=None, description="where session records lie: the database")
+    absolute: Annotated[Duration, lasting(SECOND, LONGEST_SESSION)] = Field(
+        default=30 * DAY,
+        description="longest life of a session (NIST 800-63B-4: 30 days)",
+    )
+    idle: Annotated[Duration, lasting(SECOND)] = Field(
+        default_factory=lambda values: _at_most_absolute(7 * DAY, values),
+        description="a session unused for so long ends",
+    )
+    visitor_idle: Annotated[Duration, lasting(SECOND)] = Field(
+        default_factory=lambda values: _at_most_absolute(30 * DAY, values),
+        description="a visitor session with data, unused for so long, ends",
+    )
+    visitor_empty: Annotated[Duration, lasting(SECOND)] = Field(
+        default_factory=lambda values: _at_most_absolute(HOUR, values),
+        description="a visitor session without data is forgotten after this",
+    )
+    per_account: Whole = Field(
+        default=100, ge=1, le=10_000, description="live sessions of one account; the idlest ends"
+    )
+    data_limit: Bytes = Field(
+        default=16_384, ge=0, le=1_048_576, description="bytes of application data in one session"
+    )
+    carry_over: Annotated[tuple[Word, ...], Items] = Field(
+        default=("*",), description="names of a visitor's data that sign-in moves over; * moves all"
+    )
+
+
+class Revocation(Section):
+    """How long anything may be believed without asking, and how fresh that belief must be."""
+
+    horizon: Annotated[Duration, lasting(SECOND, DAY)] = Field(
+        default=10 * MINUTE, description="longest belief in anything not read again"
+    )
+    bound: Annotated[Duration, lasting(timedelta(milliseconds=50), MINUTE)] = Field(
+        default=SECOND,
+        description="longest time from revoke to refused anywhere",
+    )
+    leeway: Annotated[Duration, lasting(longest=MINUTE)] = Field(
+        default=30 * SECOND, description="how far two clocks may differ (ASVS 9.2.1)"
+    )
+    request_deadline: Annotated[Duration, lasting(SECOND, 5 * MINUTE)] = Field(
+        default=30 * SECOND, description="longest life of a request"
+    )
+
+
+class Tokens(Section):
+    """Access and refresh tokens."""
+
+    audiences: Annotated[tuple[Audience, ...], Items] = Field(
+        default=(), description="services tokens are for, beside us"
+    )
+    access_ttl: Annotated[Duration, lasting(SECOND)] | None = Field(
+        default=None, description="life of an access token; default and limit revocation.horizon"
+    )
+    refresh_grace: Annotated[Duration, lasting(longest=MINUTE)] = Field(
+        default=10 * SECOND,
+        description="how long the token before the current one still gets the same answer",
+    )
+    refresh_ttl: Annotated[Duration, lasting(SECOND)] | None = Field(
+        default=None, description="life of a refresh token; default and limit sessions.absolute"
+    )
+
+
+class Passwords(Section):
+    """What a password must be and how dear a guess is made."""
+
+    profile: Literal["owasp", "strong"] = Field(
+        default="owasp", description="cost of one Argon2id hash (factors.password)"
+    )
+    min_length: Whole = Field(
+        default=15, ge=8, le=64, description="fewest characters when it is the only factor"
+    )
+    own_words: Annotated[tuple[Word, ...], Items] = Field(
+        default=(), description="own names no password may consist of"
+    )
+    breach_file: ReadableFile | None = Field(default=None, description="file of leaked passwords, one a line")
+
+
+class Cookies(Section):
+    """How our cookies are called."""
+
+    name: CookieName = Field(default="gatepost", description="the word in all our cookies' names")
+
+
+class Origins(Section):
+    """Other web origins whose pages may act for a signed-in person."""
+
+    trusted: Annotated[tuple[TrustedOrigin, ...], Items] = Field(
+        default=(), description="scheme://host[:port], exactly"
+    )
+
+
+class Proxy(Section):
+    """Whose word on the client's address, scheme and host is believed."""
+
+    trusted: Annotated[tuple[Network, ...], Items] = Field(
+        default=(), description="addresses or networks of our proxies"
+    )
+
+
+class Limits(Section):
+    """What one request, one address or all of them together may use."""
+
+    body: Bytes = Field(default=65_536, ge=1024, le=16_777_216, description="bytes of a request's body")
+    headers: Bytes = Field(default=32_768, ge=4096, le=1_048_576, description="bytes of a request's headers")
+    hashes: Whole = Field(
+        default_factory=_cores, ge=1, le=MOST_HASHES, description="password hashes at once; default the cores"
+    )
+    hash_queue: Whole = Field(default=16, ge=0, le=1024, description="sign-ins that may wait for a hash")
+    hash_wait: Annotated[Duration, lasting(timedelta(milliseconds=1), MINUTE)] = Field(
+        default=5 * SECOND, description="how long they wait"
+    )
+    visits_per_minute: Whole = Field(
+        default=60, ge=1, le=1_000_000, description="visitor sessions one address may begin"
+    )
+
+
+class Log(Section):
+    """What the server writes about itself."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least weight of a line"
+    )
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, else JSON"
+    )
