@@ -1,0 +1,126 @@
+"""The access token: claims in, a signed text out, and back (RFC 9068).
+
+Owns which claims there are and what each must look like. Says nothing about revocation: that is the guard's.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Never
+
+import msgspec
+
+from gatepost.carriers.jws import LONGEST, PrivateKey, parse_compact, sign, verify
+from gatepost.carriers.keys import ACCESS_TYP, KeyRing
+from gatepost.core.secrets import Secret
+from gatepost.errors import Expired, GatepostError, Malformed, NotForUs, TooLarge
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+_Instant = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
+_Sequence = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+
+
+class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """The claims of an access token. There are no others, and none of them is private data.
+
+    Times are whole seconds since 1970. `pos` is the log position its issuer had read: the versioned claim.
+    """
+
+    iss: _Text
+    sub: _Text
+    aud: tuple[_Text, ...]
+    client_id: _Text
+    iat: _Instant
+    exp: _Instant
+    auth_time: _Instant
+    jti: _Text
+    sid: _Text
+    roles: tuple[str, ...]
+    pos: _Sequence
+
+
+ALLOWED: Final = frozenset(AccessClaims.__struct_fields__)
+
+
+class ClaimRefused(GatepostError):
+    """A claim that is not on the allow-list was asked for; no token was made."""
+
+    code = "claim_refused"
+    text = "The token was not made: it would have carried a claim that is not allowed."
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A genuine token of ours for this audience, and the key that signed it."""
+
+    claims: AccessClaims
+    kid: str
+
+
+def issue(key: PrivateKey, claims: Mapping[str, Any], *, longest: int = LONGEST) -> Secret:
+    """Sign an access token.
+
+    Raises `ClaimRefused` for a claim that is not on the allow-list, `TooLarge` with the size and the largest claims
+    when the token would not fit.
+    """
+    if strangers := sorted(set(claims) - ALLOWED):
+        raise ClaimRefused(detail=f"claims not on the allow-list: {', '.join(strangers)}")
+    payload = msgspec.json.encode(msgspec.convert(dict(claims), AccessClaims))
+    token = sign(key, ACCESS_TYP, payload)
+    if len(token) > longest:
+        sizes = sorted(
+            ((len(msgspec.json.encode(value)), name) for name, value in claims.items()), reverse=True
+        )
+        largest = ", ".join(f"{name} ({size} bytes)" for size, name in sizes[:3])
+        raise TooLarge(
+            f"The token would have {len(token)} bytes, the limit is {longest}. Largest claims: {largest}."
+        )
+    return Secret(token)
+
+
+def read(
+    token: str, ring: KeyRing, *, issuer: str, audience: str, now: datetime, leeway: timedelta = timedelta()
+) -> Verified:
+    """The claims of a token that is genuine, ours, for this audience, and in time at `now`.
+
+    Raises `Malformed`, `NotForUs` or `Expired`. The very second of `exp` is over (RFC 7519 section 4.1.4). Nothing in
+    the token is used before its signature has been checked.
+    """
+    compact = parse_compact(token)
+    key = ring.key_of(compact)
+    claims = parse_claims(verify(key, compact))
+    if claims.iss != issuer:
+        raise NotForUs(detail="the issuer is another")
+    if audience not in claims.aud:
+        raise NotForUs(detail="the audience is another")
+    if now - leeway >= datetime.fromtimestamp(claims.exp, UTC):
+        raise Expired(detail="the token's time is over")
+    return Verified(claims, key.kid)
+
+
+def parse_claims(payload: bytes) -> AccessClaims:
+    """Claims out of JSON, strictly: one value for each name, finite numbers, right types; else `Malformed`."""
+    try:
+        parsed = json.loads(payload.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_refuse)
+        return msgspec.convert(parsed, AccessClaims)
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+        raise Malformed(detail="the claims are not those of an access token") from error
+
+
+def audiences_of(requested: Sequence[str], offered: Sequence[str]) -> tuple[str, ...] | None:
+    """The audiences of a new token: all that are offered, or those asked for (RFC 8707); None if one is not ours."""
+    if not requested:
+        return tuple(offered)
+    return tuple(dict.fromkeys(requested)) if set(requested) <= set(offered) else None
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    parsed = dict(pairs)
+    if len(parsed) != len(pairs):
+        raise ValueError("a member stands twice")
+    return parsed
+
+
+def _refuse(_: str) -> Never:
+    raise ValueError("a number is not finite")
