@@ -1,0 +1,1 @@
+"""Floor 1: what a service needs that only checks. Imports no store, service or web framework."""

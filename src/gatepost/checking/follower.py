@@ -1,0 +1,144 @@
+"""Following the log: one thread per process that keeps the live facts in memory and the lease renewed.
+
+Owns the `RevocationSet`, the position and the lease. Guards read them; the services tell it what they have just
+committed, so that an ending bites in this process before the call that made it is answered.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from gatepost.checking.lease import Lease, renewed
+from gatepost.core.ports import Clock, FollowerRow, Log, LogAnswer
+from gatepost.core.revocation import Logged, Position, RevocationSet
+from gatepost.errors import GatepostError
+
+POLL: Final = 0.005
+HEARTBEAT: Final = 30.0
+CATCH_UP: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How this process is named in the log's list of followers."""
+
+    instance: str
+    pid: int
+
+
+class Follower:
+    """The live facts of one log, kept up to date by a thread that is started at the first use."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        identity: Identity,
+        *,
+        bound: float,
+        on_trouble: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self.revocations = RevocationSet()
+        self.lease = Lease()
+        self._log = log
+        self._clock = clock
+        self._identity = identity
+        self._bound = bound
+        self._on_trouble = on_trouble
+        self._position: Position | None = None
+        self._confirmed = -1
+        self._confirmed_at = float("-inf")
+        self._folding = threading.Lock()
+        self._asked = threading.Event()
+        self._answered = threading.Condition()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def position(self) -> Position | None:
+        """How far this process has read, None before the first answer."""
+        return self._position
+
+    def start(self) -> None:
+        """Read the log once, so that the first check finds a lease, then go on in a thread."""
+        with self._folding:
+            if self._thread is not None:
+                return
+            self._stopping = False
+            self._thread = threading.Thread(target=self._run, name="gatepost-follower", daemon=True)
+        self.step()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and leave the list of followers."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._stopping = True
+        self._asked.set()
+        thread.join()
+        self.lease = Lease()
+        self._log.leave(self._identity.instance)
+
+    def tell(self, logged: Iterable[Logged]) -> None:
+        """Take in facts that this process has just committed, ahead of reading them.
+
+        The position stays: others may have committed in between, and only the log knows the order.
+        """
+        with self._folding:
+            for entry in logged:
+                self.revocations.fold(entry.seq, entry.fact)
+        self._asked.set()
+
+    def catch_up(self, wait: float = CATCH_UP) -> bool:
+        """Wait until the lease is fresh, at most `wait` seconds. All who wait share one question to the log."""
+        with self._answered:
+            self._asked.set()
+            return self._answered.wait_for(lambda: self.lease.fresh(self._clock.boot()), timeout=wait)
+
+    def step(self) -> None:
+        """Ask the log once, fold what it says, renew the lease, and say so in the follower's row."""
+        sent = self._clock.boot()
+        # A stranger's commit after `changed` has answered is met by the next question; the lease began before both.
+        moved = self._log.changed()
+        answer = self._log.read(self._position) if moved or self._position is None else None
+        with self._folding:
+            if answer is not None:
+                self._take(answer)
+            # Facts first, lease second: a fresh lease never stands over knowledge that has not arrived.
+            self.lease = renewed(self.lease, sent=sent, age=answer.age if answer else 0.0, bound=self._bound)
+        with self._answered:
+            self._answered.notify_all()
+        self._confirm(sent)
+
+    def _take(self, answer: LogAnswer) -> None:
+        if answer.reset:
+            # Built aside and swapped whole: emptied in place, it would for a moment refuse nobody.
+            fresh = RevocationSet(answer.floor)
+            for entry in answer.facts:
+                fresh.fold(entry.seq, entry.fact)
+            self.revocations = fresh
+        else:
+            for entry in answer.facts:
+                self.revocations.fold(entry.seq, entry.fact)
+            self.revocations.forget(answer.floor)
+        self._position = answer.position
+
+    def _confirm(self, now: float) -> None:
+        seq = self._position.seq if self._position else -1
+        if seq == self._confirmed and now < self._confirmed_at + HEARTBEAT:
+            return
+        identity = self._identity
+        self._log.confirm(FollowerRow(identity.instance, identity.pid, seq, self._clock.now()))
+        self._confirmed, self._confirmed_at = seq, now
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self.step()
+            except GatepostError as error:
+                # The lease runs out by itself; that is what an unreachable log means.
+                self._on_trouble(error)
+            self._asked.wait(POLL)
+            self._asked.clear()
