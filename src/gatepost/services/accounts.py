@@ -1,0 +1,214 @@
+"""Accounts: made, found, locked, given roles and passwords. What ends early is ended in the change that decides it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from gatepost.core.accounts import Account, Invitation
+from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.core.emails import parse_email
+from gatepost.core.passwords import Verified, normalise
+from gatepost.core.permissions import unknown_roles
+from gatepost.core.ports import PasswordHashing
+from gatepost.core.principals import Principal
+from gatepost.core.revocation import AccountEnded, AccountOutdated
+from gatepost.core.secrets import Secret, digest
+from gatepost.core.sessions import Origin
+from gatepost.errors import EmailTaken, InvalidCredentials, InvalidFields, NotFound
+from gatepost.services.commits import Receipt
+from gatepost.services.means import Means
+from gatepost.services.passwords import PasswordPolicy
+
+INVITATION_LIFE: Final = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An account after a change, with the receipt of what the change ended; None if it ended nothing."""
+
+    account: Account
+    receipt: Receipt | None
+
+
+class Accounts:
+    """What can be done with accounts."""
+
+    def __init__(
+        self,
+        means: Means,
+        hashing: PasswordHashing,
+        policy: PasswordPolicy,
+        roles: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        self._means = means
+        self._hashing = hashing
+        self._policy = policy
+        self.roles = roles
+
+    def find(self, name: str) -> Account:
+        """The account with this id or e-mail. Raises `NotFound`."""
+        store = self._means.store
+        if "@" in name:
+            account, _ = store.account_by_email(_key(name))
+        else:
+            found = store.account(name)
+            account = found[0] if found else None
+        if account is None:
+            raise NotFound("There is no such account.")
+        return account
+
+    def page(self, *, after: str | None, limit: int, search: str = "") -> tuple[list[Account], str | None]:
+        """One page of accounts in the order of their ids, and the id to go on after."""
+        accounts = self._means.store.accounts(after=after, limit=limit, search=search)
+        return accounts, accounts[-1].id if len(accounts) == limit else None
+
+    def create(self, email: str, password: str, roles: Sequence[str], actor: str) -> Account:
+        """A new account. Raises `InvalidFields`, `WeakPassword`, `EmailTaken`."""
+        parsed = parse_email(email)
+        self._require_roles(roles)
+        password_hash = self._hashing.hash(self._policy.require(password, parsed))
+
+        def step() -> Account:
+            if self._means.store.account_by_email(parsed.key)[0] is not None:
+                raise EmailTaken
+            now = self._means.clock.now()
+            account = Account(self._means.identifiers.name(), parsed, password_hash, _distinct(roles), now)
+            row = AuditRow(
+                Event.ACCOUNT_CREATED,
+                now,
+                account_id=account.id,
+                actor=actor,
+                more={"roles": ",".join(account.roles)},
+            )
+            self._means.commits.commit(Change(at=now, put=(account,), audit=(row,)))
+            return account
+
+        return self._means.commits.decided(step)
+
+    def lock(self, name: str, actor: str) -> Changed:
+        """Lock an account: everything of it ends, nobody signs in to it. Locking twice ends everything twice."""
+
+        def decide(account: Account, now: datetime) -> Change:
+            locked = replace(account, locked_at=account.locked_at or now)
+            row = AuditRow(Event.ACCOUNT_LOCKED, now, account_id=account.id, actor=actor)
+            return Change(at=now, put=(locked,), facts=(AccountEnded(account.id),), audit=(row,))
+
+        return self._changed(name, decide)
+
+    def unlock(self, name: str, actor: str) -> Changed:
+        """Unlock an account. What the lock ended stays ended."""
+
+        def decide(account: Account, now: datetime) -> Change:
+            row = AuditRow(Event.ACCOUNT_UNLOCKED, now, account_id=account.id, actor=actor)
+            return Change(at=now, put=(replace(account, locked_at=None),), audit=(row,))
+
+        return self._changed(name, decide)
+
+    def set_roles(self, name: str, roles: Sequence[str], actor: str) -> Changed:
+        """Replace an account's roles; they count from the next request on. Raises `InvalidFields`."""
+        self._require_roles(roles)
+
+        def decide(account: Account, now: datetime) -> Change:
+            changed = replace(account, roles=_distinct(roles))
+            more = {"before": ",".join(account.roles), "after": ",".join(changed.roles)}
+            row = AuditRow(Event.ROLES_CHANGED, now, account_id=account.id, actor=actor, more=more)
+            return Change(at=now, put=(changed,), facts=(AccountOutdated(account.id),), audit=(row,))
+
+        return self._changed(name, decide)
+
+    def end_sessions(self, name: str, actor: str) -> Changed:
+        """End every session of an account."""
+
+        def decide(account: Account, now: datetime) -> Change:
+            row = AuditRow(Event.SESSIONS_ENDED, now, account_id=account.id, actor=actor)
+            return Change(at=now, facts=(AccountEnded(account.id),), audit=(row,))
+
+        return self._changed(name, decide)
+
+    def set_password(self, name: str, password: str, actor: str) -> Changed:
+        """Set a password on the operator's word and end every session of the account."""
+        account = self.find(name)
+        password_hash = self._hashing.hash(self._policy.require(password, account.email))
+
+        def decide(account: Account, now: datetime) -> Change:
+            changed = replace(account, password_hash=password_hash)
+            row = AuditRow(Event.PASSWORD_CHANGED, now, account_id=account.id, actor=actor)
+            return Change(at=now, put=(changed,), facts=(AccountEnded(account.id),), audit=(row,))
+
+        return self._changed(account.id, decide)
+
+    def change_password(self, who: Principal, current: str, new: str, origin: Origin) -> Receipt:
+        """Change one's own password and end every other session.
+
+        Raises `InvalidCredentials` if `current` is wrong, `WeakPassword`. The account is put at the version that
+        `current` was verified against: two changes at once do not both win.
+        """
+        account = self.find(who.account_id)
+        verdict = self._hashing.verify(account.password_hash, normalise(current))
+        row = AuditRow(
+            Event.PASSWORD_CHANGED,
+            self._means.clock.now(),
+            account_id=account.id,
+            actor=account.id,
+            session_id=who.session_id,
+            address=origin.address,
+            device=origin.device,
+        )
+        if not isinstance(verdict, Verified):
+            failed = replace(row, event=Event.PASSWORD_CHANGE_FAILED)
+            self._means.commits.commit(Change(at=row.at, audit=(failed,)))
+            raise InvalidCredentials("The current password is not right.")
+        password_hash = self._hashing.hash(self._policy.require(new, account.email))
+        fact = AccountEnded(account.id, keep=who.session_id)
+
+        def step() -> Receipt:
+            latest = self.find(account.id)
+            if latest.password_hash != account.password_hash or latest.locked_at is not None:
+                raise InvalidCredentials("The current password is not right.")
+            changed = replace(latest, password_hash=password_hash)
+            return self._means.commits.end(Change(at=row.at, put=(changed,), facts=(fact,), audit=(row,)))
+
+        return self._means.commits.decided(step)
+
+    def invite(self, role: str, actor: str) -> Secret:
+        """A new one-time link's secret, good for 30 minutes. Older open links for the role are taken back."""
+        self._require_roles([role])
+
+        def step() -> Secret:
+            now, secret = self._means.clock.now(), self._means.identifiers.secret()
+            invitation = Invitation(
+                self._means.identifiers.name(), digest(secret.reveal()), role, now, now + INVITATION_LIFE
+            )
+            older = tuple(self._means.store.invitations(role))
+            row = AuditRow(Event.INVITATION_MADE, now, actor=actor, more={"role": role})
+            self._means.commits.commit(Change(at=now, put=(invitation,), take=older, audit=(row,)))
+            return secret
+
+        return self._means.commits.decided(step)
+
+    def _changed(self, name: str, decide: Callable[[Account, datetime], Change]) -> Changed:
+        def step() -> Changed:
+            account = self.find(name)
+            change = decide(account, self._means.clock.now())
+            committed = self._means.commits.commit(change)
+            receipt = self._means.commits.settle(committed) if change.facts else None
+            return Changed(self.find(account.id), receipt)
+
+        return self._means.commits.decided(step)
+
+    def _require_roles(self, roles: Sequence[str]) -> None:
+        if strangers := unknown_roles(roles, self.roles):
+            known = ", ".join(sorted(self.roles))
+            raise InvalidFields({"roles": f"There is no role {strangers[0][:64]!r} here; there are {known}."})
+
+
+def _distinct(roles: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(roles))
+
+
+def _key(name: str) -> str:
+    try:
+        return parse_email(name).key
+    except InvalidFields:
+        return ""

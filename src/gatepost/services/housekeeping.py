@@ -1,0 +1,134 @@
+"""What a server does by itself: flush what was seen, sweep the dead, let followers forget.
+
+Owns the rhythm, not the work: each step is one call that a test can make. One thread, started with the server.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from gatepost.checking.follower import Follower
+from gatepost.checking.guard import Guard
+from gatepost.core.ports import Log
+from gatepost.errors import GatepostError
+from gatepost.services.means import Means
+
+BATCH: Final = 100
+_MOST_BATCHES: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often each step is taken, in seconds; `remember` is how long a fact stays in followers' memory.
+
+    That is the horizon, twice the leeway, and the deadline of a request: whatever a fact could hit has ended by then.
+    """
+
+    touch: float
+    sweep: float
+    remember: float
+    grace: timedelta
+
+
+class Housekeeper:
+    """The scheduled work of one server process."""
+
+    def __init__(
+        self,
+        means: Means,
+        log: Log,
+        guard: Guard,
+        follower: Follower,
+        rhythm: Rhythm,
+        on_trouble: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self._means = means
+        self._log = log
+        self._guard = guard
+        self._follower = follower
+        self._rhythm = rhythm
+        self._on_trouble = on_trouble
+        self._swept_at = float("-inf")
+        self._marks: deque[tuple[float, int]] = deque()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.swept = 0
+
+    def start(self) -> None:
+        """Go on until `stop`."""
+        if self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._run, name="gatepost-housekeeper", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and flush what was seen."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stop.set()
+            thread.join()
+            self._safely(self.flush)
+
+    def flush(self) -> None:
+        """Write when sessions were last seen, as one batch. What cannot be written is kept for the next time."""
+        seen = self._guard.take_seen()
+        if not seen:
+            return
+        try:
+            self._means.store.touch(seen)
+        except GatepostError:
+            for session_id, at in seen:
+                self._guard.saw_before(session_id, at)
+            raise
+
+    def sweep(self) -> int:
+        """Delete dead records in small batches; how many went."""
+        now, gone = self._means.clock.now(), 0
+        for _ in range(_MOST_BATCHES):
+            batch = self._means.store.sweep(self._means.limits, self._rhythm.grace, now, BATCH)
+            gone += batch
+            if batch == 0 or self._stop.is_set():
+                break
+        self.swept += gone
+        return gone
+
+    def raise_floor(self) -> None:
+        """Publish as floor the position that was the newest long enough ago, by the boot clock.
+
+        A wall clock that jumps forward would drop facts that still hit something.
+        """
+        position, now = self._follower.position, self._means.clock.boot()
+        if position is None:
+            return
+        if not self._marks or self._marks[-1][1] != position.seq:
+            self._marks.append((now, position.seq))
+        floor = None
+        while self._marks and self._marks[0][0] + self._rhythm.remember < now:
+            floor = self._marks.popleft()[1]
+        if floor is not None:
+            self._log.raise_floor(floor)
+
+    def tick(self) -> None:
+        """One round of everything that is due."""
+        self._safely(self.flush)
+        self._safely(self.raise_floor)
+        now = self._means.clock.boot()
+        if now >= self._swept_at + self._rhythm.sweep:
+            self._swept_at = now
+            self._safely(self._sweep_quietly)
+
+    def _sweep_quietly(self) -> None:
+        self.sweep()
+
+    def _safely(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except GatepostError as error:
+            self._on_trouble(error)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._rhythm.touch):
+            self.tick()

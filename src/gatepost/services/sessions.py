@@ -1,0 +1,188 @@
+"""The life of a session after its start: its data, the list its owner sees, and every way to end it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from gatepost.core.accounts import Account
+from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.core.principals import Principal, Visitor
+from gatepost.core.revocation import AccountEnded, EveryoneEnded, SessionEnded
+from gatepost.core.sessions import Alive, Origin, Session, SessionView, decide_session
+from gatepost.errors import Forbidden, NotFound, Revoked, TooLarge
+from gatepost.services.commits import Receipt
+from gatepost.services.means import Means
+
+_MOST_DEPTH: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A live session with its account and the moment it ends if it is not used."""
+
+    session: Session
+    account: Account | None
+    idle_expires_at: datetime
+
+
+class Sessions:
+    """What can be done with sessions that exist."""
+
+    def __init__(self, means: Means, data_limit: int) -> None:
+        self._means = means
+        self._data_limit = data_limit
+
+    def current(self, who: Principal | Visitor) -> Standing:
+        """The session of whoever asks, read from the store. Raises `Revoked`."""
+        view = self._means.store.session(who.session_id)
+        if view is None or not self._stands(view):
+            raise Revoked(detail="the session ended after it was checked")
+        return self._standing(view)
+
+    def of_account(self, account_id: str) -> list[Standing]:
+        """The live sessions of an account, newest first."""
+        views = self._means.store.sessions_of(account_id)
+        return [self._standing(view) for view in views if self._stands(view)]
+
+    def everyone(self, *, after: str | None, limit: int) -> tuple[list[Standing], str | None]:
+        """Live sessions of all accounts, one page, and the id to go on after."""
+        views = self._means.store.sessions(after=after, limit=limit)
+        standing = [self._standing(view) for view in views if self._stands(view)]
+        return standing, views[-1].session.id if len(views) == limit else None
+
+    def find(self, session_id: str) -> Standing:
+        """A live session by its id. Raises `NotFound`."""
+        view = self._means.store.session(session_id)
+        if view is None or not self._stands(view):
+            raise NotFound
+        return self._standing(view)
+
+    def merge_data(self, who: Principal | Visitor, patch: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Merge a patch into the session's data (RFC 7396); the data after it.
+
+        Two who write at once both keep their change: the second merges into what the first has written. Raises
+        `TooLarge` with the size and the largest keys, and changes nothing.
+        """
+
+        def step() -> Mapping[str, Any]:
+            session = self.current(who).session
+            merged = merge_patch(session.data, patch)
+            self._require_fits(merged)
+            now = self._means.clock.now()
+            self._means.commits.commit(Change(at=now, put=(replace(session, data=merged),)))
+            return merged
+
+        return self._means.commits.decided(step)
+
+    def sign_out(self, who: Principal | Visitor, origin: Origin) -> Receipt | None:
+        """End the session of whoever asks. None if it was over already."""
+
+        def step() -> Receipt | None:
+            view = self._means.store.session(who.session_id)
+            if view is None:
+                return None
+            return self._end(view.session, self._row(Event.SIGNED_OUT, view.session, _actor(who), origin))
+
+        return self._means.commits.decided(step)
+
+    def end_own(self, who: Principal, session_id: str, origin: Origin) -> Receipt:
+        """End one session of the same account. Raises `NotFound`, for other people's too."""
+
+        def step() -> Receipt:
+            session = self.find(session_id).session
+            if session.account_id != who.account_id:
+                raise NotFound
+            return self._end(session, self._row(Event.SESSION_ENDED, session, who.account_id, origin))
+
+        return self._means.commits.decided(step)
+
+    def end_others(self, who: Principal, origin: Origin) -> Receipt:
+        """End every session of the account but the one that asks."""
+        now = self._means.clock.now()
+        row = AuditRow(
+            Event.OTHER_SESSIONS_ENDED,
+            now,
+            account_id=who.account_id,
+            actor=who.account_id,
+            session_id=who.session_id,
+            address=origin.address,
+            device=origin.device,
+        )
+        fact = AccountEnded(who.account_id, keep=who.session_id)
+        return self._means.commits.end(Change(at=now, facts=(fact,), audit=(row,)))
+
+    def end_any(self, session_id: str, actor: str) -> Receipt:
+        """End a session on an administrator's word. Raises `NotFound`."""
+
+        def step() -> Receipt:
+            session = self.find(session_id).session
+            row = self._row(Event.SESSION_ENDED, session, actor, Origin("", ""))
+            return self._end(session, row)
+
+        return self._means.commits.decided(step)
+
+    def end_all(self, actor: str) -> Receipt:
+        """End every session there is."""
+        now = self._means.clock.now()
+        row = AuditRow(Event.EVERYONE_ENDED, now, actor=actor)
+        return self._means.commits.end(Change(at=now, facts=(EveryoneEnded(),), audit=(row,)))
+
+    def _end(self, session: Session, row: AuditRow) -> Receipt:
+        change = Change(at=row.at, take=(session,), facts=(SessionEnded(session.id),), audit=(row,))
+        return self._means.commits.end(change)
+
+    def _row(self, event: Event, session: Session, actor: str | None, origin: Origin) -> AuditRow:
+        return AuditRow(
+            event,
+            self._means.clock.now(),
+            account_id=session.account_id,
+            actor=actor,
+            session_id=session.id,
+            address=origin.address,
+            device=origin.device,
+        )
+
+    def _stands(self, view: SessionView) -> bool:
+        return isinstance(decide_session(view, self._means.limits, self._means.clock.now()), Alive)
+
+    def _standing(self, view: SessionView) -> Standing:
+        return Standing(view.session, view.account, self._means.limits.idle_expiry(view.session))
+
+    def _require_fits(self, data: Mapping[str, Any]) -> None:
+        sizes = {name: len(json.dumps(value)) + len(json.dumps(name)) + 2 for name, value in data.items()}
+        size = sum(sizes.values()) + 2
+        if size > self._data_limit:
+            largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+            named = ", ".join(f"{name[:40]} ({sizes[name]} bytes)" for name in largest)
+            raise TooLarge(
+                f"The data would have {size} bytes, the limit is {self._data_limit}. Largest keys: {named}."
+            )
+
+
+def _actor(who: Principal | Visitor) -> str | None:
+    return who.account_id if isinstance(who, Principal) else None
+
+
+def require_account(who: Principal | Visitor) -> Principal:
+    """The principal, or `Forbidden` for somebody who is only visiting."""
+    if isinstance(who, Visitor):
+        raise Forbidden("Please sign in first: a visit has no account.")
+    return who
+
+
+def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """The target after a JSON merge patch (RFC 7396 section 2). Raises `TooLarge` past 32 levels."""
+    if depth > _MOST_DEPTH:
+        raise TooLarge("The data is nested too deeply.")
+    merged = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            before = merged.get(name)
+            merged[name] = merge_patch(before if isinstance(before, Mapping) else {}, value, depth + 1)
+        else:
+            merged[name] = value
+    return merged

@@ -1,0 +1,254 @@
+"""Access and refresh tokens: the first pair of a session, and the rotation (RFC 6749 section 6, RFC 9700 4.14.2).
+
+Loads the family, asks `core/rotation` what the presented token is, commits the answer. Every refusal looks the same
+to whoever asks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from gatepost.carriers import tokens
+from gatepost.carriers.keys import KeyRing
+from gatepost.carriers.sealing import derive, seal, unseal
+from gatepost.carriers.tokens import audiences_of
+from gatepost.core.accounts import Account
+from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.core.revocation import SessionEnded
+from gatepost.core.rotation import (
+    MOST_REPEATS,
+    Dead,
+    Predecessor,
+    RefreshFamily,
+    RefreshView,
+    Repeat,
+    Replayed,
+    Rotate,
+    Unknown,
+    decide_rotation,
+)
+from gatepost.core.secrets import RefreshHandle, Secret, digest, parse_refresh
+from gatepost.core.sessions import Alive, Origin, Session, SessionView, decide_session
+from gatepost.errors import Conflict, InvalidGrant, InvalidTarget, SlowDown
+from gatepost.services.means import Means
+
+_ANSWER: Final = "refresh answer"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """What tokens of this issuer look like and how long they last."""
+
+    issuer: str
+    audiences: tuple[str, ...]
+    access_life: timedelta
+    refresh_life: timedelta
+    grace: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What the token endpoint answers (RFC 6749 section 5.1). `expires_at` is the access token's end."""
+
+    access: Secret
+    refresh: Secret
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Whose token it is to be, as read in one snapshot at `pos`."""
+
+    account: Account
+    session: Session
+    pos: int
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """A rotation's answer as it lies sealed for a repeat."""
+
+    rotor: str
+    access: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return "_Answer(…)"
+
+
+class Tokens:
+    """Makes and renews access and refresh tokens."""
+
+    def __init__(self, means: Means, ring: KeyRing, rules: TokenRules) -> None:
+        self._means = means
+        self._ring = ring
+        self._rules = rules
+
+    def audiences(self, requested: Sequence[str]) -> tuple[str, ...]:
+        """The audiences of a new family. Raises `InvalidTarget` (RFC 8707 section 2)."""
+        chosen = audiences_of(requested, self._rules.audiences)
+        if chosen is None:
+            raise InvalidTarget
+        return chosen
+
+    def first_pair(
+        self, account: Account, session: Session, audiences: tuple[str, ...], now: datetime
+    ) -> tuple[RefreshFamily, TokenPair]:
+        """The record and the tokens of a session that is being made; the caller commits the record with it."""
+        handle = self._means.identifiers.refresh()
+        family = RefreshFamily(
+            id=handle.id,
+            session_id=session.id,
+            family=digest(handle.family),
+            rotor=digest(handle.rotor),
+            generation=0,
+            audiences=audiences,
+            expires_at=min(session.expires_at, now + self._rules.refresh_life),
+            pos=session.pos,
+        )
+        access, expires_at = self._access(_Holder(account, session, session.pos), audiences, now)
+        return family, TokenPair(access, handle.token, expires_at)
+
+    def refresh(self, token: str, origin: Origin, resource: Sequence[str] = ()) -> TokenPair:
+        """Use a refresh token. Raises `InvalidGrant`, `InvalidTarget`, `SlowDown` or `Busy`.
+
+        A replay of a used-up token ends the whole session first and is then refused like any other.
+        """
+        handle = parse_refresh(token)
+        if handle is None:
+            raise InvalidGrant(detail="not the form of a refresh token")
+        return self._means.commits.decided(lambda: self._refresh(handle, origin, resource))
+
+    def _refresh(self, handle: RefreshHandle, origin: Origin, resource: Sequence[str]) -> TokenPair:
+        now = self._means.clock.now()
+        view = self._means.store.refresh(handle.id)
+        if view is None:
+            raise InvalidGrant(detail="no such family")
+        meaning = decide_rotation(view.family, handle, self._rules.grace, now)
+        if isinstance(meaning, Unknown | Dead):
+            raise InvalidGrant(detail=f"refresh token is {type(meaning).__name__.lower()}")
+        holder = self._require_alive(view, now)
+        match meaning:
+            case Rotate():
+                return self._rotate(view.family, holder, handle, origin, resource)
+            case Repeat(sealed):
+                return self._repeat(view.family, holder, handle, origin, sealed)
+            case Replayed():
+                return self._end_replayed(holder, origin)
+
+    def _require_alive(self, view: RefreshView, now: datetime) -> _Holder:
+        session_view = view.session
+        if session_view is None or session_view.account is None:
+            raise InvalidGrant(detail="the session is gone")
+        if not isinstance(decide_session(session_view, self._means.limits, now), Alive):
+            raise InvalidGrant(detail="the session has ended")
+        if view.family.pos < _ended(session_view):
+            raise InvalidGrant(detail="the family is older than an ending")
+        return _Holder(session_view.account, session_view.session, session_view.pos)
+
+    def _rotate(
+        self,
+        family: RefreshFamily,
+        holder: _Holder,
+        handle: RefreshHandle,
+        origin: Origin,
+        resource: Sequence[str],
+    ) -> TokenPair:
+        now = self._means.clock.now()
+        audiences = audiences_of(resource, family.audiences)
+        if audiences is None:
+            raise InvalidTarget
+        rotor = self._means.identifiers.rotor()
+        access, expires_at = self._access(holder, audiences, now)
+        plain = msgspec.msgpack.encode(_Answer(rotor, access.reveal(), expires_at))
+        successor = replace(
+            family,
+            rotor=digest(rotor),
+            generation=family.generation + 1,
+            previous=Predecessor(
+                rotor=family.rotor,
+                rotated_at=now,
+                sealed=seal(
+                    derive(handle.rotor.encode(), _ANSWER),
+                    family.id,
+                    plain,
+                    self._means.identifiers.randomness,
+                ),
+                address=origin.address,
+                device=origin.device,
+            ),
+        )
+        # The account is expected: a lock or a role taken away between the read and here makes this step start again.
+        self._means.commits.commit(Change(at=now, put=(successor,), expects=(holder.account,)))
+        self._means.saw(holder.session.id, now)
+        return TokenPair(access, RefreshHandle(family.id, handle.family, rotor).token, expires_at)
+
+    def _repeat(
+        self, family: RefreshFamily, holder: _Holder, handle: RefreshHandle, origin: Origin, sealed: bytes
+    ) -> TokenPair:
+        now, previous = self._means.clock.now(), family.previous
+        strange = previous is not None and (previous.address, previous.device) != (
+            origin.address,
+            origin.device,
+        )
+        note = _about(Event.REFRESH_REPEATED_ELSEWHERE, holder, origin, now) if strange else None
+        repeats = self._means.store.count_repeat(family.id, family.generation, note)
+        if repeats == 0:
+            raise Conflict("refresh_family", family.id)
+        if repeats > MOST_REPEATS:
+            raise SlowDown(retry_after=max(1, int(self._rules.grace.total_seconds())))
+        answer = msgspec.msgpack.decode(
+            unseal(derive(handle.rotor.encode(), _ANSWER), family.id, sealed), type=_Answer
+        )
+        return TokenPair(
+            Secret(answer.access),
+            RefreshHandle(family.id, handle.family, answer.rotor).token,
+            answer.expires_at,
+        )
+
+    def _end_replayed(self, holder: _Holder, origin: Origin) -> TokenPair:
+        now = self._means.clock.now()
+        self._means.commits.end(
+            Change(
+                at=now,
+                take=(holder.session,),
+                facts=(SessionEnded(holder.session.id),),
+                audit=(_about(Event.REFRESH_REPLAYED, holder, origin, now),),
+            )
+        )
+        raise InvalidGrant(detail="a used-up refresh token was replayed; its session was ended")
+
+    def _access(self, holder: _Holder, audiences: tuple[str, ...], now: datetime) -> tuple[Secret, datetime]:
+        issued = now.replace(microsecond=0)
+        expires_at = min(issued + self._rules.access_life, holder.session.expires_at.replace(microsecond=0))
+        claims = {
+            "iss": self._rules.issuer,
+            "sub": holder.account.id,
+            "aud": audiences,
+            "client_id": holder.session.client_id,
+            "iat": int(issued.timestamp()),
+            "exp": int(expires_at.timestamp()),
+            "auth_time": int(holder.session.started_at.timestamp()),
+            "jti": self._means.identifiers.name(),
+            "sid": holder.session.id,
+            "roles": holder.account.roles,
+            "pos": holder.pos,
+        }
+        return tokens.issue(self._ring.signing, claims), expires_at
+
+
+def _ended(view: SessionView) -> int:
+    return max(view.everyone_ended, view.account.ended_pos if view.account else 0)
+
+
+def _about(event: Event, holder: _Holder, origin: Origin, now: datetime) -> AuditRow:
+    return AuditRow(
+        event,
+        now,
+        account_id=holder.account.id,
+        session_id=holder.session.id,
+        address=origin.address,
+        device=origin.device,
+    )
