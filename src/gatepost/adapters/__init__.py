@@ -1,0 +1,1 @@
+"""Floor 5: Gatepost inside other people's applications."""

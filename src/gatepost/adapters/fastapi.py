@@ -1,0 +1,178 @@
+"""Gatepost inside a FastAPI application: mount it, guard endpoints with it.
+
+Owns the mounting and the dependencies. What is checked and how is the guard's; the rules against forged requests are
+the web floor's, the same as for our own endpoints.
+"""
+
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost.authority import THIS_MACHINE, Authority, Machine
+from gatepost.core.principals import Principal, Visitor
+from gatepost.errors import Forbidden, GatepostError, SignedOut
+from gatepost.settings import Settings, load_settings
+from gatepost.web.answers import json_answer, problem, remove_ours
+from gatepost.web.app import make_app
+from gatepost.web.asking import Asking
+from gatepost.web.checks import Check, a_session, not_cross_site, one_credential, signed_in
+from gatepost.web.cross_site import SAFE
+from gatepost.web.oauth import metadata_body
+from gatepost.web.routes import ROUTES
+
+_KEY = "gatepost.embedded"
+
+
+class Gatepost:
+    """Sign-in for one application.
+
+        auth = Gatepost()
+        auth.init_app(app, prefix="/auth")
+
+    Settings come from `gatepost.toml` and the environment as for the server; keyword arguments override them by
+    section: `Gatepost(sessions={"idle": "1h"})`. Nothing is opened before the application starts or is first asked.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, machine: Machine = THIS_MACHINE, **overrides: Any
+    ) -> None:
+        self._settings = settings if settings is not None else load_settings(overrides, embedded=True)
+        self._machine = machine
+        self._opening = threading.Lock()
+        self._authority: Authority | None = None
+
+    @property
+    def authority(self) -> Authority:
+        """Everything behind the endpoints, opened at the first use and running from then on."""
+        # Without the application's lifespan (a test client, a bare ASGI call) the first request finds it started too.
+        with self._opening:
+            if self._authority is None:
+                self._authority = Authority(self._settings, self._machine)
+                self._authority.start()
+            return self._authority
+
+    def init_app(self, app: FastAPI, prefix: str = "") -> None:
+        """Mount endpoints and pages under `prefix`, join the application's lifespan, answer refusals as problems.
+
+        At the root, the application's own routes win over ours of the same path.
+        """
+        self._settings = self._settings.with_prefix(prefix)
+        docs = bool(self._settings.docs)
+        embedded = _Embedded(lambda: make_app(self.authority, with_docs=docs))
+        if prefix:
+            app.mount(prefix, embedded)
+            app.add_route(f"/.well-known/oauth-authorization-server{prefix}", self._metadata, methods=["GET"])
+        else:
+            app.router.default = _OursOrElse(embedded, app.router.default)
+        app.router.lifespan_context = self._joined(app.router.lifespan_context)
+        app.add_exception_handler(GatepostError, self._problem)
+
+    async def signed_in(self, request: Request) -> Principal:
+        """Whoever is signed in, as a dependency: `Depends(auth.signed_in)`. 401 otherwise.
+
+        For a request that changes something the rules against forged requests apply, as at our own endpoints.
+        """
+        return (await self._checked(request, signed_in)).principal
+
+    async def a_session(self, request: Request) -> Principal | Visitor:
+        """Whoever has a session, a visitor too: `Depends(auth.a_session)`."""
+        return (await self._checked(request, a_session)).who
+
+    def require(
+        self, *, role: str | None = None, permission: str | None = None
+    ) -> Callable[[Request], Awaitable[Principal]]:
+        """Whoever is signed in and has the role, the permission, or both: 403 otherwise. Roles do not imply others."""
+        if role is None and permission is None:
+            raise TypeError("require needs a role or a permission")
+
+        async def required(request: Request) -> Principal:
+            who = await self.signed_in(request)
+            if (role is not None and role not in who.roles) or (
+                permission is not None and permission not in who.permissions
+            ):
+                raise Forbidden
+            return who
+
+        return required
+
+    def data(self, request: Request) -> Mapping[str, Any]:
+        """The application's data of the session that asks, read from the store. For plain `def` endpoints."""
+        asking: Asking | None = request.scope.get(_KEY)
+        who = asking.found if asking else None
+        if who is None:
+            who = self.authority.guard.check(Asking(self.authority, request).presented)
+        return self.authority.sessions.current(who).session.data
+
+    def set_data(self, request: Request, patch: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Merge a patch into that data (RFC 7396) and return it. For plain `def` endpoints."""
+        asking: Asking | None = request.scope.get(_KEY)
+        if asking is None or asking.found is None:
+            raise SignedOut
+        return self.authority.sessions.merge_data(asking.found, patch)
+
+    async def _checked(self, request: Request, found: Check) -> Asking:
+        asking = Asking(self.authority, request)
+        request.scope[_KEY] = asking
+        await one_credential(asking)
+        if request.method not in SAFE:
+            await not_cross_site(asking)
+        await found(asking)
+        return asking
+
+    async def _problem(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, GatepostError):
+            raise error
+        return remove_ours(error, Asking(self.authority, request), problem(error))
+
+    async def _metadata(self, request: Request) -> Response:
+        return json_answer(metadata_body(self._settings.issuer))
+
+    def _joined(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @asynccontextmanager
+        async def lifespan(app: Any) -> AsyncIterator[Any]:
+            await to_thread.run_sync(lambda: self.authority)
+            try:
+                async with inner(app) as state:
+                    yield state
+            finally:
+                await to_thread.run_sync(self._close)
+
+        return lifespan
+
+    def _close(self) -> None:
+        with self._opening:
+            authority, self._authority = self._authority, None
+        if authority is not None:
+            authority.stop()
+
+
+class _Embedded:
+    """Our application, made at the first request: importing a module must not open a database."""
+
+    def __init__(self, make: Callable[[], ASGIApp]) -> None:
+        self._make = make
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            self._app = await to_thread.run_sync(self._make)
+        await self._app(scope, receive, send)
+
+
+class _OursOrElse:
+    """At the root: our paths to us, everything else to what the application does with unknown paths."""
+
+    def __init__(self, ours: ASGIApp, otherwise: ASGIApp) -> None:
+        self._ours = ours
+        self._otherwise = otherwise
+        self._first = {route.path.split("/")[1] for route in ROUTES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["type"] == "http" and scope["path"].split("/")[1] in self._first
+        await (self._ours if known else self._otherwise)(scope, receive, send)

@@ -1,0 +1,93 @@
+"""The administrator's JSON endpoints. A call that ends something answers with the receipt."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import Query
+from starlette.responses import Response
+
+from gatepost.core.accounts import Account
+from gatepost.services.accounts import Changed
+from gatepost.services.commits import Receipt
+from gatepost.services.sessions import Standing
+from gatepost.web.answers import account_body, instant, json_answer, receipt_body, session_body
+from gatepost.web.api import Asked
+from gatepost.web.asking import Asking
+from gatepost.web.bodies import RolesBody
+
+_PAGE: Final = 50
+
+Limit = Annotated[int, Query(ge=1, le=200)]
+After = Annotated[str | None, Query(max_length=64)]
+
+
+def admin_account_body(account: Account, roles: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """An account as an administrator sees it."""
+    return {
+        **account_body(account, roles),
+        "created_at": instant(account.created_at),
+        "locked_at": instant(account.locked_at) if account.locked_at else None,
+    }
+
+
+def _admin_session_body(standing: Standing) -> dict[str, Any]:
+    account = standing.account
+    return {
+        **session_body(standing.session, standing.idle_expires_at),
+        "account_id": standing.session.account_id,
+        "email": account.email.typed if account else None,
+    }
+
+
+def accounts(
+    asking: Asked, after: After = None, limit: Limit = _PAGE, q: Annotated[str, Query(max_length=254)] = ""
+) -> Response:
+    """Accounts, page by page."""
+    authority = asking.authority
+    found, go_on = authority.accounts.page(after=after, limit=limit, search=q)
+    items = [admin_account_body(account, authority.accounts.roles) for account in found]
+    return json_answer({"items": items, **({"next": go_on} if go_on else {})})
+
+
+def sessions(asking: Asked, after: After = None, limit: Limit = _PAGE) -> Response:
+    """Who is signed in now, page by page."""
+    standing, go_on = asking.authority.sessions.everyone(after=after, limit=limit)
+    items = [_admin_session_body(entry) for entry in standing]
+    return json_answer({"items": items, **({"next": go_on} if go_on else {})})
+
+
+def lock(asking: Asked, account_id: str) -> Response:
+    """Lock an account; everything of it ends."""
+    return _changed(asking, asking.authority.accounts.lock(account_id, asking.principal.account_id))
+
+
+def unlock(asking: Asked, account_id: str) -> Response:
+    """Unlock an account."""
+    return _changed(asking, asking.authority.accounts.unlock(account_id, asking.principal.account_id))
+
+
+def set_roles(asking: Asked, account_id: str, body: RolesBody) -> Response:
+    """Replace an account's roles; they count from its next request on."""
+    actor = asking.principal.account_id
+    return _changed(asking, asking.authority.accounts.set_roles(account_id, body.roles, actor))
+
+
+def end_account_sessions(asking: Asked, account_id: str) -> Response:
+    """End every session of an account."""
+    return _changed(asking, asking.authority.accounts.end_sessions(account_id, asking.principal.account_id))
+
+
+def end_session(asking: Asked, session_id: str) -> Response:
+    """End one session."""
+    return _ended(asking.authority.sessions.end_any(session_id, asking.principal.account_id))
+
+
+def _changed(asking: Asking, changed: Changed) -> Response:
+    body: dict[str, Any] = {"account": admin_account_body(changed.account, asking.authority.accounts.roles)}
+    if changed.receipt:
+        body["receipt"] = receipt_body(changed.receipt)
+    return json_answer(body)
+
+
+def _ended(receipt: Receipt) -> Response:
+    return json_answer({"receipt": receipt_body(receipt)})

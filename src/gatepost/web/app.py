@@ -1,0 +1,198 @@
+"""The application: the table made into FastAPI routes, errors into answers, all of it inside the envelope."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from anyio import to_thread
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
+
+from gatepost.authority import Authority
+from gatepost.errors import (
+    BadRequest,
+    CarrierUnavailable,
+    GatepostError,
+    InvalidFields,
+    MethodNotAllowed,
+    NotFound,
+    Refused,
+    SignedOut,
+    Stale,
+)
+from gatepost.web.answers import oauth_problem, problem, remove_ours
+from gatepost.web.asking import Asking
+from gatepost.web.checks import Check
+from gatepost.web.envelope import Envelope
+from gatepost.web.rendering import page
+from gatepost.web.routes import DOCUMENTATION, ROUTES, Kind, Route
+
+_TITLES: Final = {
+    400: "That did not work",
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "Nothing here",
+    405: "Not like that",
+    421: "Wrong address",
+    429: "One moment, please",
+    500: "Our fault",
+    503: "One moment, please",
+}
+_SENTENCES: Final = {
+    "missing": "This field is missing.",
+    "extra_forbidden": "There is no such field.",
+    "string_type": "This must be a text.",
+    "list_type": "This must be a list.",
+    "too_long": "This is too long.",
+    "string_too_long": "This is too long.",
+    "string_unicode": "This is not valid Unicode.",
+    "model_attributes_type": "Send a JSON object.",
+    "int_parsing": "This must be a whole number.",
+}
+
+
+def make_app(authority: Authority, *, with_docs: bool = True) -> ASGIApp:
+    """The whole application of one authority, ready for any ASGI server. It does not start the authority."""
+    app = FastAPI(title="Gatepost", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.offers_docs = with_docs
+    app.router.redirect_slashes = False
+    for route in ROUTES:
+        if with_docs or route not in DOCUMENTATION:
+            _add(app, authority, route)
+    for kind, handler in _handlers(authority).items():
+        app.add_exception_handler(kind, handler)
+    return Envelope(app, authority.settings, lambda request, error: answer(authority, request, error))
+
+
+def with_lifespan(app: ASGIApp, authority: Authority) -> ASGIApp:
+    """The application as a server runs it by itself: the authority starts and stops with it."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        await to_thread.run_sync(authority.start)
+        try:
+            yield
+        finally:
+            await to_thread.run_sync(authority.stop)
+
+    outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    outer.router.default = app
+    return outer
+
+
+def _add(app: FastAPI, authority: Authority, route: Route) -> None:
+    is_api = route.kind in {Kind.API, Kind.OAUTH}
+    responses: dict[int | str, dict[str, Any]] = {}
+    if is_api:
+        responses = {"4XX": {"description": "problem details (RFC 9457) with a stable `code`"}}
+    if route.answer is not None:
+        responses[route.status] = {"model": route.answer}
+    app.add_api_route(
+        route.path,
+        route.endpoint,
+        methods=[route.method],
+        dependencies=[Depends(_run(authority, route.kind, route.checks))],
+        status_code=route.status,
+        response_model=None,
+        responses=responses,
+        include_in_schema=is_api,
+        summary=_summary(route.endpoint),
+        name=f"{route.method} {route.path}",
+    )
+
+
+def _summary(endpoint: Callable[..., Any]) -> str:
+    return (endpoint.__doc__ or "").strip().split("\n")[0].rstrip(".")
+
+
+def _run(authority: Authority, kind: Kind, checks: tuple[Check, ...]) -> Callable[[Request], Awaitable[None]]:
+    async def run(request: Request) -> None:
+        asking = Asking(authority, request)
+        request.scope["gatepost.kind"] = kind
+        request.scope["gatepost.asking"] = asking
+        for check in checks:
+            await check(asking)
+
+    return run
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def _handlers(authority: Authority) -> dict[type[Exception], Handler]:
+    async def ours(request: Request, error: Exception) -> Response:
+        return answer(authority, request, error if isinstance(error, GatepostError) else GatepostError())
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        findings = error.errors() if isinstance(error, RequestValidationError) else []
+        return answer(authority, request, translate(findings))
+
+    async def http(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        response = answer(authority, request, _of_status(status))
+        allowed = (getattr(error, "headers", None) or {}).get("Allow")
+        if allowed:
+            response.headers["Allow"] = allowed
+        return response
+
+    return {GatepostError: ours, RequestValidationError: invalid, HTTPException: http, Exception: ours}
+
+
+def _of_status(status: int) -> GatepostError:
+    return {404: NotFound, 405: MethodNotAllowed, 400: BadRequest}.get(status, GatepostError)()
+
+
+def translate(findings: Iterable[Mapping[str, Any]]) -> GatepostError:
+    """FastAPI's findings as one error of ours. What was sent is never repeated."""
+    found: dict[str, str] = {}
+    for finding in findings:
+        if finding["type"] == "json_invalid":
+            return BadRequest("The body is not valid JSON.")
+        place = [str(part) for part in finding["loc"][1:]]
+        if place == ["carrier"]:
+            return CarrierUnavailable("There is no such kind of sign-in.")
+        name = re.sub(r"[^\w.\-]", "?", ".".join(place))[:64] or "body"
+        found.setdefault(name, _SENTENCES.get(finding["type"], "This is not of the right form."))
+    return InvalidFields(found)
+
+
+def answer(authority: Authority, request: Request, error: GatepostError) -> Response:
+    """An error in the form that the reader of this route expects."""
+    kind = request.scope.get("gatepost.kind") or _kind_of(request)
+    asking = request.scope.get("gatepost.asking") or Asking(authority, request)
+    if kind is Kind.OAUTH:
+        return oauth_problem(error)
+    if kind is not Kind.PAGE:
+        return remove_ours(error, asking, problem(error))
+    if isinstance(error, SignedOut | Refused) and not isinstance(error, Stale):
+        return _to_sign_in(asking)
+    return remove_ours(error, asking, _error_page(asking, error))
+
+
+def _kind_of(request: Request) -> Kind:
+    accepts = b"".join(value for name, value in request.scope["headers"] if name == b"accept")
+    return Kind.PAGE if b"text/html" in accepts else Kind.API
+
+
+def _to_sign_in(asking: Asking) -> Response:
+    path = asking.request.scope["path"]
+    wanted = f"?next={path}" if asking.request.method == "GET" and path.isascii() else ""
+    return RedirectResponse(f"{asking.root}/sign-in{wanted}", 303)
+
+
+def _error_page(asking: Asking, error: GatepostError) -> Response:
+    context = {
+        "status": error.status,
+        "title": _TITLES.get(error.status, "That did not work"),
+        "message": error.message,
+        "hint_link": None,
+    }
+    response = page(asking, "error.html", context, error.status)
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

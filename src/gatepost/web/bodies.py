@@ -1,0 +1,178 @@
+"""The JSON bodies of requests and answers: what FastAPI validates and describes in the OpenAPI document."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatepost.core.sessions import Carrier
+
+_Email = Annotated[str, Field(max_length=1024, examples=["ada@example.com"])]
+_Password = Annotated[
+    str, Field(examples=["three or four words do"], json_schema_extra={"format": "password"})
+]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, types are taken literally."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+CarrierName = Annotated[Carrier, Field(strict=False, examples=["cookie"])]
+
+
+class VisitBody(Body):
+    """Begin a visitor session."""
+
+    carrier: CarrierName = Carrier.COOKIE
+
+
+class CredentialsBody(Body):
+    """Sign up or sign in."""
+
+    email: _Email
+    password: _Password
+    carrier: CarrierName = Carrier.COOKIE
+    resource: list[str] | str = Field(default_factory=list)
+
+    @property
+    def resources(self) -> list[str]:
+        """The audiences asked for."""
+        return [self.resource] if isinstance(self.resource, str) else self.resource
+
+
+class PasswordBody(Body):
+    """Change one's own password."""
+
+    current: _Password
+    new: _Password
+
+
+class RolesBody(Body):
+    """Replace an account's roles."""
+
+    roles: list[str] = Field(max_length=64)
+
+
+class AccountOut(BaseModel):
+    """An account as its owner sees it."""
+
+    id: str
+    email: str
+    email_verified: bool
+    roles: list[str]
+    permissions: list[str]
+
+
+class SessionOut(BaseModel):
+    """A session. Times are RFC 3339 in UTC."""
+
+    id: str
+    carrier: str
+    started_at: str
+    last_seen_at: str
+    idle_expires_at: str
+    expires_at: str
+    device: str
+    address: str
+
+
+class FullSessionOut(SessionOut):
+    """A session with the application's data."""
+
+    data: dict[str, Any]
+
+
+class ListedSessionOut(SessionOut):
+    """A session in its owner's list."""
+
+    current: bool
+
+
+class TokensOut(BaseModel):
+    """An access and a refresh token (RFC 6749 section 5.1)."""
+
+    access_token: str
+    refresh_token: str
+    token_type: str
+    expires_in: int
+
+
+class SignedInOut(BaseModel):
+    """A sign-in."""
+
+    account: AccountOut | None
+    session: FullSessionOut
+    tokens: TokensOut | None = None
+
+
+class WhoOut(BaseModel):
+    """Who asks."""
+
+    account: AccountOut | None
+    session: FullSessionOut
+
+
+class DataOut(BaseModel):
+    """The application's data of a session."""
+
+    data: dict[str, Any]
+
+
+class SessionsOut(BaseModel):
+    """A list of sessions."""
+
+    items: list[ListedSessionOut]
+    next: str | None = None
+
+
+class AdminAccountOut(AccountOut):
+    """An account as an administrator sees it."""
+
+    created_at: str
+    locked_at: str | None
+
+
+class AdminAccountsOut(BaseModel):
+    """A page of accounts."""
+
+    items: list[AdminAccountOut]
+    next: str | None = None
+
+
+class AdminSessionOut(SessionOut):
+    """A session as an administrator sees it."""
+
+    account_id: str | None
+    email: str | None
+
+
+class AdminSessionsOut(BaseModel):
+    """A page of sessions."""
+
+    items: list[AdminSessionOut]
+    next: str | None = None
+
+
+class ReceiptOut(BaseModel):
+    """What was promised when something was ended."""
+
+    pos: str
+    committed_at: str
+    state: str
+    in_force_at: str
+    latest_at: str
+    verifiers: list[dict[str, Any]]
+
+
+class EndedOut(BaseModel):
+    """The answer to an administrator who ends something."""
+
+    receipt: ReceiptOut
+
+
+class ChangedOut(BaseModel):
+    """The answer to an administrator who changes an account."""
+
+    account: AdminAccountOut
+    receipt: ReceiptOut | None = None

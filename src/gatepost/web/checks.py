@@ -1,0 +1,131 @@
+"""The checks a route can ask for, each one small, named and independent.
+
+`routes.py` says which route has which, in which order; a check raises its error or lets the request pass.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from gatepost.carriers.cookie import csrf_fits
+from gatepost.carriers.presented import Ambiguous, OpaqueCookie
+from gatepost.core.principals import Principal
+from gatepost.errors import (
+    AmbiguousCredentials,
+    BadRequest,
+    CrossSite,
+    Forbidden,
+    Refused,
+    SignedOut,
+    SlowDown,
+    Stale,
+    UnsupportedMediaType,
+)
+from gatepost.web.asking import Asking
+from gatepost.web.cross_site import Foreign, Ours, Unsaid, decide_cross_site
+
+Check = Callable[[Asking], Awaitable[None]]
+
+
+async def one_credential(asking: Asking) -> None:
+    """Two carriers, or two values of one cookie: 400 `ambiguous_credentials`, and ours are removed."""
+    if isinstance(asking.presented, Ambiguous):
+        raise AmbiguousCredentials
+
+
+async def not_cross_site(asking: Asking) -> None:
+    """A request that changes something must come from us: 403 `cross_site`."""
+    scope = asking.request.scope
+    host = asking.header("host") or ""
+    decision = decide_cross_site(
+        asking.header_values("sec-fetch-site"),
+        asking.header_values("origin"),
+        lambda origin: asking.authority.settings.is_our_origin(origin, scope["scheme"], host),
+    )
+    match decision:
+        case Ours():
+            return
+        case Foreign():
+            raise CrossSite
+        case Unsaid():
+            await _require_token(asking)
+
+
+async def _require_token(asking: Asking) -> None:
+    if not isinstance(asking.presented, OpaqueCookie):
+        return
+    try:
+        who = await asking.authority.guard.check_async(asking.presented)
+    except Stale:
+        raise
+    except Refused:
+        # A dead cookie gives a forger nothing to ride on.
+        return
+    shown = asking.header("x-csrf-token") or asking.field("csrf")
+    if not csrf_fits(asking.authority.csrf_key, who.session_id, shown):
+        raise CrossSite("The request did not show that it came from a page of ours.")
+
+
+async def json_body(asking: Asking) -> None:
+    """Only `application/json` is read: 415. A form or text that happens to look like JSON can come from any site."""
+    kind = (asking.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMediaType
+
+
+async def form_body(asking: Asking) -> None:
+    """A page's form, urlencoded: 415 for anything else."""
+    kind = (asking.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        await asking.read_form()
+    elif await asking.request.body():
+        raise UnsupportedMediaType("Send the form as application/x-www-form-urlencoded.")
+
+
+async def a_session(asking: Asking) -> None:
+    """A live session, a visitor's too: else 401 `signed_out` or `invalid_token`, 503 `not_fresh`."""
+    asking.found = await asking.authority.guard.check_async(asking.presented)
+
+
+async def signed_in(asking: Asking) -> None:
+    """A live session of an account."""
+    await a_session(asking)
+    if not isinstance(asking.found, Principal):
+        raise SignedOut("Please sign in first: this visit has no account yet.")
+
+
+async def signed_in_perhaps(asking: Asking) -> None:
+    """Whoever is signed in, or nobody: for pages that greet."""
+    try:
+        await a_session(asking)
+    except Stale:
+        raise
+    except (Refused, SignedOut, AmbiguousCredentials):
+        asking.found = None
+
+
+async def session_perhaps(asking: Asking) -> None:
+    """Sign-out takes a dead session too; nothing at all is answered as signed out, an unclear one is refused."""
+    try:
+        await a_session(asking)
+    except Stale:
+        raise
+    except (Refused, SignedOut):
+        asking.found = None
+
+
+async def admin(asking: Asking) -> None:
+    """The role `admin`: else 403 `forbidden`."""
+    if "admin" not in asking.principal.roles:
+        raise Forbidden
+
+
+async def few_visits(asking: Asking) -> None:
+    """Visitor sessions are limited per address: 429 `slow_down`."""
+    wait = asking.authority.visits.wait(asking.origin.address)
+    if wait:
+        raise SlowDown(retry_after=wait)
+
+
+async def no_query_credentials(asking: Asking) -> None:
+    """A token in the address is refused, not read: addresses end up in logs and histories (RFC 9700 section 4.3)."""
+    if "access_token" in asking.request.query_params:
+        raise BadRequest("Send the token in the Authorization header, never in the address.")
