@@ -25,12 +25,10 @@ class Event(StrEnum):
     SIGNED_IN = "signed_in"
     SIGN_IN_FAILED = "sign_in_failed"
     SIGNED_OUT = "signed_out"
-    VISIT_STARTED = "visit_started"
     SESSION_ENDED = "session_ended"
     OTHER_SESSIONS_ENDED = "other_sessions_ended"
     SESSIONS_ENDED = "sessions_ended"
     EVERYONE_ENDED = "everyone_ended"
-    TOKEN_REVOKED = "token_revoked"
     REFRESH_REPEATED_ELSEWHERE = "refresh_repeated_elsewhere"
     REFRESH_REPLAYED = "refresh_replayed"
     PASSWORD_CHANGED = "password_changed"
@@ -42,7 +40,6 @@ class Event(StrEnum):
     INVITATION_MADE = "invitation_made"
     INVITATION_USED = "invitation_used"
     KEY_MADE = "key_made"
-    CREDENTIAL_EXPOSED = "credential_exposed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,7 +313,7 @@ class MemoryStore:
             for family in list(self._families.records.values()):
                 if family.session_id == keep and family.pos >= outlived:
                     self._families.records[family.id] = replace(family, pos=seq)
-        self._accounts.records[account_id] = replace(account, ended_pos=seq)
+        self._accounts.records[account_id] = replace(account, ended_pos=seq, version=account.version + 1)
 
     def _dead(self, limits: SessionLimits, grace: timedelta, now: datetime) -> list[Callable[[Undo], None]]:
         """How to end each dead record, in the order in which a sweep should."""

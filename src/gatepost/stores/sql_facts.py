@@ -62,7 +62,9 @@ _EVERYONE_OUTDATED: Final = text_of(sa.update(tables.log_head).values(everyone_o
 _ACCOUNT_ENDED: Final = text_of(
     sa.update(tables.account)
     .where(tables.account.c.id == sa.bindparam("account"))
-    .values(ended_pos=sa.bindparam("seq"))
+    # The version moves too: a sign-in that had read the account before decides again, instead of ending in a session
+    # that is dead on arrival.
+    .values(ended_pos=sa.bindparam("seq"), version=tables.account.c.version + sa.literal_column("1"))
 )
 
 

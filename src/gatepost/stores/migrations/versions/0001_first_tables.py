@@ -70,7 +70,7 @@ def _sessions() -> None:
         _required("data", _BYTES),
         _required("version", _NUMBER),
     )
-    _index("session_account", "session", ["account_id", "pos"])
+    _index("session_account", "session", ["account_id", "pos"], "account_id IS NOT NULL")
     _index("session_expiry", "session", ["expires_at"])
     _index("session_pos", "session", ["pos"])
     _index("session_rest", "session", ["last_seen_at"], "account_id IS NOT NULL")
