@@ -1,0 +1,85 @@
+"""The prefixed cookies in a real Chromium, over TLS with a certificate of a throw-away authority."""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import chromium, person, trust
+from tests.certificates import Certificates, make_certificates
+from tests.servers import RunningServer
+
+PASSWORD = "heron paints a quiet ladder"
+
+pytestmark = pytest.mark.needs("chromium", "certutil")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """The certificates of this module."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def server(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that speaks TLS only."""
+    options = ("--tls-cert", certificates.chain, "--tls-key", certificates.key)
+    with RunningServer(tmp_path_factory.mktemp("server"), *options) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(certificates: Certificates, tmp_path: Path) -> Iterator[Browser]:
+    """A Chromium that trusts the throw-away authority."""
+    trust(tmp_path, certificates.authority)
+    with chromium(tmp_path) as running:
+        yield running
+
+
+def test_chromium_keeps_and_returns_the_prefixed_cookies(server: RunningServer, browser: Browser) -> None:
+    """Signed in over TLS, the session cookie is `__Host-Http-`, out of reach of scripts, and comes back."""
+    assert server.url.startswith("https://")
+    with person(browser) as page:
+        page.goto(f"{server.url}/sign-up")
+        page.get_by_label("E-mail address").fill("tls@example.com")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("main").get_by_role("button", name="Sign up").click()
+        expect(page).to_have_url(f"{server.url}/account")
+        cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
+        assert set(cookies) == {"__Host-Http-gatepost", "__Host-gatepost-csrf"}
+        session = cookies["__Host-Http-gatepost"]
+        assert session["httpOnly"]
+        assert session["secure"]
+        assert session["sameSite"] == "Lax"
+        assert session["path"] == "/"
+        assert "__Host-Http-gatepost" not in page.evaluate("document.cookie")
+        page.reload()
+        expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+
+
+def test_a_script_cannot_plant_the_session_cookie(server: RunningServer, browser: Browser) -> None:
+    """Chromium refuses a `__Host-Http-` cookie that a script writes: fixation by script is over before it starts."""
+    with person(browser) as page:
+        page.goto(f"{server.url}/")
+        planted = "document.cookie = '__Host-Http-gatepost=planted; Path=/; Secure'"
+        page.evaluate(planted)
+        assert page.context.cookies() == []
+
+
+def test_answers_over_tls_ask_for_tls_from_then_on(server: RunningServer, certificates: Certificates) -> None:
+    """HSTS of two years with subdomains on pages, API answers and refusals alike."""
+    context = ssl.create_default_context(cafile=str(certificates.authority))
+    with httpx2.Client(verify=context, base_url=server.url) as client:
+        for path in ("/", "/api/session", "/nothing-here", "/static/gatepost.css"):
+            header = client.get(path).headers["strict-transport-security"]
+            assert header == "max-age=63072000; includeSubDomains"
+
+
+def test_the_same_port_does_not_answer_plain_http(server: RunningServer) -> None:
+    """Nothing is served in the clear where TLS is served."""
+    plain = server.url.replace("https://", "http://")
+    with httpx2.Client() as client, pytest.raises(httpx2.TransportError):
+        client.get(f"{plain}/")
