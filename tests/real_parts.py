@@ -22,7 +22,16 @@ def find_certutil() -> str | None:
     return shutil.which("certutil")
 
 
-PARTS: dict[str, Callable[[], str | None]] = {"chromium": find_chromium, "certutil": find_certutil}
+def find_curl() -> str | None:
+    """The path of curl, which the README's commands use."""
+    return shutil.which("curl")
+
+
+PARTS: dict[str, Callable[[], str | None]] = {
+    "chromium": find_chromium,
+    "certutil": find_certutil,
+    "curl": find_curl,
+}
 
 _left_out_key = pytest.StashKey[dict[str, list[str]]]()
 

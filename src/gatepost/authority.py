@@ -69,7 +69,7 @@ class Authority:
         self.clock = machine.clock
         self.randomness = machine.randomness
         self.identifiers = Identifiers(machine.randomness)
-        self.limits = _limits(settings)
+        self.limits = session_limits(settings)
         self.cookies: CookieNames = names_for(settings.cookies.name, secure=settings.secure)
         self.store, self.log = _open_store(settings, machine.randomness)
         master = _master_key(settings, self.store, machine.randomness)
@@ -155,7 +155,8 @@ def _ring(store: Store, master: MasterKey, identifiers: Identifiers, clock: Cloc
     return open_ring(records, master)
 
 
-def _limits(settings: Settings) -> SessionLimits:
+def session_limits(settings: Settings) -> SessionLimits:
+    """The settings of sessions, as the decisions of core take them."""
     sessions = settings.sessions
     return SessionLimits(
         idle=sessions.idle,
