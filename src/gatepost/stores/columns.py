@@ -7,6 +7,7 @@ NUL or half a surrogate pair inside JSON comes back as it was. Called by the sto
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 EMPTY: Final = b"{}"
@@ -50,6 +51,7 @@ def json_text(content: Iterable[str] | Mapping[str, str]) -> str:
     return json.dumps(dict(content) if isinstance(content, Mapping) else list(content), separators=(",", ":"))
 
 
+@lru_cache(maxsize=1024)
 def names(stored: str) -> tuple[str, ...]:
-    """The names in a stored JSON list."""
+    """The names in a stored JSON list. There are few such lists, and whoever holds the same shares it."""
     return tuple(json.loads(stored))

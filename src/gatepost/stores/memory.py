@@ -319,19 +319,26 @@ class MemoryStore:
         """How to end each dead record, in the order in which a sweep should."""
         sessions = self._views(self._sessions.records.values())
         over = [view.session for view in sessions if not isinstance(decide_session(view, limits, now), Alive)]
-        families = self._families.records.values()
-        orphans = [one.id for one in families if one.session_id not in self._sessions.records]
-        used = [one for one in families if one.previous and one.previous.sealed and one.id not in orphans]
-        late = [one for one in used if one.previous and one.previous.rotated_at + grace <= now]
-        links = [one.id for one in self._invitations.records.values() if one.expires_at <= now]
+        gone = {session.id for session in over}
+        families = [one for one in self._families.records.values() if one.session_id not in gone]
+        orphans = [one for one in families if one.session_id not in self._sessions.records]
+        owned = [one for one in families if one.session_id in self._sessions.records]
+        links = [one for one in self._invitations.records.values() if one.expires_at <= now]
         return [
             *(partial(self._end_session, session) for session in over),
-            *(partial(self._clear_answer, family) for family in late),
-            *(partial(self._invitations.remove, link) for link in links),
-            *(partial(self._families.remove, family) for family in orphans),
+            *(partial(self._families.remove, family.id) for family in orphans),
+            *(
+                partial(self._families.set, cleared)
+                for family in owned
+                if (cleared := _cleared(family, now - grace))
+            ),
+            *(partial(self._invitations.remove, link.id) for link in links),
         ]
 
-    def _clear_answer(self, family: RefreshFamily, undo: Undo) -> None:
-        # Gone meanwhile, if it went with its session in the same sweep.
-        if family.previous is not None and family.id in self._families.records:
-            self._families.set(replace(family, previous=replace(family.previous, sealed=None)), undo)
+
+def _cleared(family: RefreshFamily, used_up: datetime) -> RefreshFamily | None:
+    """The family without its predecessor's answer, if it has one that nobody may ask for any more."""
+    previous = family.previous
+    if previous is None or previous.sealed is None or previous.rotated_at > used_up:
+        return None
+    return replace(family, previous=replace(previous, sealed=None))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gatepost.errors import StoreUnusable
-from gatepost.stores.sqlite import connect, errors_of, prepare_file
+from gatepost.stores.sqlite import connect, prepare_file, starting
 
 REVISIONS: Final = ("0001",)
 HEAD: Final = REVISIONS[-1]
@@ -34,7 +34,7 @@ def current(url: str | Path) -> str | None:
     path = path_of(url)
     if not path.exists():
         return None
-    with errors_of(path), closing(connect(path)) as connection:
+    with starting(path), closing(connect(path)) as connection:
         return _stored(connection)
 
 
@@ -51,7 +51,7 @@ def migrate(url: str | Path) -> tuple[str | None, str]:
         # Half a second that every start but the first is spared.
         from gatepost.stores.migrations import upgrade  # noqa: PLC0415
 
-        with errors_of(path):
+        with starting(path):
             upgrade(path, HEAD)
     return before, HEAD
 

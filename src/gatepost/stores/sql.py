@@ -31,6 +31,7 @@ from gatepost.stores.sql_records import (
     ONE,
     WITH_ACCOUNT,
     WITH_SESSION,
+    ZERO,
     account_at,
     at_most,
     audit_at,
@@ -42,7 +43,7 @@ from gatepost.stores.sql_records import (
     view_at,
 )
 from gatepost.stores.sql_sweep import Sweep
-from gatepost.stores.sqlite import SqliteFile
+from gatepost.stores.sqlite import SqliteFile, starting
 
 # So many touches in one transaction: a few milliseconds, in which nobody else can write.
 _TOUCHES: Final = 1000
@@ -132,7 +133,11 @@ _REPEAT: Final = text_of(
     .values(repeats=_family.c.repeats + ONE)
     .returning(_family.c.repeats)
 )
-_STILL: Final = text_of(sa.update(_head).values(floor=_head.c.floor))
+# A row that comes and goes: SQLite would not write a row anew that stays the same, and so never meet a full disk.
+_TRY: Final = (
+    text_of(sa.insert(tables.follower).values(instance=sa.text("''"), pid=ZERO, seq=ZERO, at=ZERO)),
+    text_of(sa.delete(tables.follower).where(tables.follower.c.instance == sa.text("''"))),
+)
 # What goes with a record that is taken.
 _WITH: Final[dict[type[Record], tuple[str, ...]]] = {Session: WITH_SESSION, Account: WITH_ACCOUNT}
 
@@ -162,9 +167,10 @@ class SqlStore:
                 f"The database {path} is not at this version's revision. Run `gatepost migrate`."
             )
         file = SqliteFile(path)
-        if not file.rows(HEAD):
-            with file.writing() as connection:
-                start_log(connection, randomness)
+        with starting(path):
+            if not file.rows(HEAD):
+                with file.writing() as connection:
+                    start_log(connection, randomness)
         return cls(file, randomness)
 
     @property
@@ -183,7 +189,8 @@ class SqlStore:
     def ready(self) -> None:
         """Read and write once, changing nothing. Raises StoreUnusable or Busy."""
         with self._file.writing(durable=False) as connection:
-            connection.execute(_STILL)
+            for statement in _TRY:
+                connection.execute(statement)
 
     def session_by_handle(self, handle: bytes) -> SessionView | None:
         """The session of an opaque cookie, by the cookie's SHA-256."""

@@ -18,7 +18,7 @@ from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import micros, moment
 from gatepost.stores.sql_facts import fact_of
 from gatepost.stores.sql_records import text_of
-from gatepost.stores.sqlite import SqliteFile, connect, errors_of
+from gatepost.stores.sqlite import Line, SqliteFile
 
 # A follower that cannot confirm in time goes on reading; it must not stand still while writers queue.
 _WAIT: Final = 0.5
@@ -58,15 +58,14 @@ class SqlLog:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
-        self._pid = 0
+        self._guard = threading.Lock()
+        self._line: Line | None = None
         self._seen: int | None = None
 
     def changed(self) -> bool:
         """Whether anybody has committed anything since this was last asked; true the first time."""
-        with self._lock, errors_of(self._file.path):
-            [(version,)] = self._own().execute("PRAGMA data_version").fetchall()
+        with self._file.using(self._own()) as connection:
+            [(version,)] = connection.execute("PRAGMA data_version").fetchall()
             before, self._seen = self._seen, version
             return bool(version != before)
 
@@ -76,8 +75,7 @@ class SqlLog:
         A reset answers who has no position, who stands before the floor, and who stands at a row that this copy of
         the log does not have: it was restored, or somebody else's changes were lost.
         """
-        with self._lock, errors_of(self._file.path):
-            connection = self._own()
+        with self._file.using(self._own()) as connection:
             connection.execute("BEGIN")
             try:
                 return _answer(connection, after)
@@ -102,25 +100,16 @@ class SqlLog:
         """Remove a follower's row."""
         self._write(_LEAVE, {"instance": instance})
 
-    def close(self) -> None:
-        """Let go of the connection. The next question opens another."""
-        with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
-                self._connection.close()
-            self._connection = None
-            self._seen = None
-
     def _write(self, statement: str, params: dict[str, Any]) -> None:
         with self._file.writing(durable=False, wait=_WAIT) as connection:
             connection.execute(statement, params)
 
-    def _own(self) -> Connection:
-        pid = os.getpid()
-        if self._connection is None or self._pid != pid:
-            self._connection, self._pid = connect(self._file.path), pid
-            self._connection.execute("PRAGMA query_only = ON")
-            self._seen = None
-        return self._connection
+    def _own(self) -> Line:
+        with self._guard:
+            if self._line is None or self._line.pid != os.getpid():
+                self._line = self._file.line()
+                self._seen = None
+            return self._line
 
 
 def _answer(connection: Connection, after: Position | None) -> LogAnswer:

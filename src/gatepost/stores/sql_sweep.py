@@ -19,7 +19,7 @@ from gatepost.stores.sqlite import SqliteFile
 
 # One transaction deletes so many: about a millisecond, in which nobody else can write.
 _STEP: Final = 100
-# Some dead rows have no index to be found by. They are found by walking, so many rows a call.
+# What is dead for a rarer reason than rest has no index to be found by. It is found by walking, so many rows a call.
 _WALK: Final = 5_000
 
 Found = list[Any]
@@ -38,19 +38,21 @@ _signed_in: Final = _session.account_id.is_not(None)
 _visit: Final = _session.account_id.is_(None)
 _empty: Final = _session.data == sa.text(tables.NO_DATA)
 _everyone: Final = sa.select(tables.log_head.c.everyone_ended).scalar_subquery()
-# Each of these is answered from an index of its own.
-_BY_ITSELF: Final = (
-    _session.expires_at <= _p("now"),
+# Each kind of session may rest for a time of its own, and has an index of its own for it.
+_RESTED: Final = (
     sa.and_(_signed_in, _session.last_seen_at <= _p("idle")),
     sa.and_(_visit, sa.not_(_empty), _session.last_seen_at <= _p("visitor_idle")),
     sa.and_(_visit, _empty, _session.last_seen_at <= _p("visitor_empty")),
-    _session.pos < _everyone,
 )
 _standing_owner: Final = sa.exists().where(
     _account.id == _session.account_id, _account.locked_at.is_(None), _account.ended_pos <= _session.pos
 )
-_unowned: Final = sa.and_(_signed_in, sa.not_(_standing_owner))
-_dead: Final = sa.or_(*_BY_ITSELF, _unowned)
+_dead: Final = sa.or_(
+    *_RESTED,
+    _session.expires_at <= _p("now"),
+    _session.pos < _everyone,
+    sa.and_(_signed_in, sa.not_(_standing_owner)),
+)
 _orphan: Final = sa.not_(sa.exists().where(_session.id == _family.session_id))
 _used_up: Final = sa.and_(_family.previous_sealed.is_not(None), _family.previous_rotated_at <= _p("grace"))
 _expired: Final = _invitation.expires_at <= _p("now")
@@ -73,8 +75,10 @@ _end_session: Final = sa.delete(tables.session).where(_session.id == _p("key"), 
 _end_family: Final = sa.delete(tables.refresh_family).where(_family.id == _p("key"), _orphan)
 _clear_answer: Final = sa.update(tables.refresh_family).where(_family.id == _p("key"), _used_up)
 _end_link: Final = sa.delete(tables.invitation).where(_invitation.id == _p("key"), _expired)
-_SEARCHES: Final = (
-    *(_search(sa.select(_session.id).where(one), _end_session, WITH_SESSION) for one in _BY_ITSELF),
+_IDLE: Final = tuple(
+    _search(sa.select(_session.id).where(one), _end_session, WITH_SESSION) for one in _RESTED
+)
+_REST: Final = (
     _search(sa.select(_family.id).where(_used_up), _clear_answer.values(previous_sealed=sa.null())),
     _search(sa.select(_invitation.id).where(_expired), _end_link),
 )
@@ -113,7 +117,7 @@ class Sweep:
         self._file = file
         self._mark = 0
         self._walks = (
-            _walk(tables.session, _unowned, _end_session, WITH_SESSION),
+            _walk(tables.session, _dead, _end_session, WITH_SESSION),
             _walk(tables.refresh_family, _orphan, _end_family),
         )
 
@@ -121,11 +125,13 @@ class Sweep:
         """Delete or clear up to `most` dead rows; how many. Families that go with their session are not counted."""
         times = _times(limits, grace, now)
         done = 0
-        for search in _SEARCHES:
+        for search in _IDLE:
             done += self._act(search, self._find(search, times, most - done), times)
         done += self._act(_ENDED, self._ended(most - done), times)
         for walk in self._walks:
-            done += self._act(walk.search, self._next(walk, most - done), times)
+            done += self._act(walk.search, self._next(walk, times, most - done), times)
+        for search in _REST:
+            done += self._act(search, self._find(search, times, most - done), times)
         return done
 
     def _find(self, search: _Search, params: Params, most: int) -> Found:
@@ -139,9 +145,9 @@ class Sweep:
             self._mark = newest
         return found
 
-    def _next(self, walk: _Walk, most: int) -> Found:
+    def _next(self, walk: _Walk, times: Params, most: int) -> Found:
         [(end, visited)] = self._file.rows(walk.piece, {"after": walk.after, "walk": _WALK})
-        found = self._find(walk.search, {"after": walk.after, "end": end}, most)
+        found = self._find(walk.search, times | {"after": walk.after, "end": end}, most)
         if len(found) < most:
             walk.after = end if visited == _WALK else ""
         return found

@@ -67,8 +67,6 @@ sa.Index(
     session.c.pos,
     sqlite_where=session.c.account_id.is_not(None),
 )
-sa.Index("session_expiry", session.c.expires_at)
-sa.Index("session_pos", session.c.pos)
 # One entry a session in all three together: each kind of session may rest for a different time.
 sa.Index("session_rest", session.c.last_seen_at, sqlite_where=session.c.account_id.is_not(None))
 sa.Index("session_rest_visit", session.c.last_seen_at, sqlite_where=sa.and_(_visitor, sa.not_(_empty)))

@@ -30,15 +30,8 @@ _PRAGMAS: Final = (
     # A file is input like any other: nothing that its schema names gets to run functions.
     "PRAGMA trusted_schema = OFF",
 )
-_BUSY: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOMEM,
-    }
-)
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_BUSY: Final = _LOCKED | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
 _UNUSABLE: Final = {
     sqlite3.SQLITE_READONLY: "is read-only. Let the user that runs Gatepost write to it and to its folder.",
     sqlite3.SQLITE_PERM: "may not be opened. Let the user that runs Gatepost read and write it.",
@@ -47,13 +40,12 @@ _UNUSABLE: Final = {
     sqlite3.SQLITE_CORRUPT: "is damaged. Restore a backup.",
 }
 
-Row = Sequence[Any]
 Params = Mapping[str, Any] | Sequence[Any]
 
 
 def understood(error: sqlite3.Error, path: Path) -> GatepostError | None:
     """What an error of the driver means to us, or None if it is a mistake in our own code."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code in _BUSY:
         return Busy(detail=f"SQLite: {error}")
     if code in _UNUSABLE:
@@ -71,6 +63,24 @@ def errors_of(path: Path) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+@contextmanager
+def starting(path: Path) -> Iterator[None]:
+    """Turn every error into StoreUnusable: at a start there is nobody who could be asked to come again."""
+    try:
+        with errors_of(path):
+            yield
+    except Busy as busy:
+        reason = "is locked by another program. Stop that, or wait."
+        if _code(busy.__cause__) not in _LOCKED:
+            reason = "cannot be written. Is the disk full?"
+        raise StoreUnusable(f"The database {path} {reason}", detail=busy.detail) from busy
+
+
+def _code(error: BaseException | None) -> int:
+    """SQLite's primary result code; 0 for errors that the driver raises by itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -104,14 +114,10 @@ def prepare_file(path: Path) -> None:
     except OSError as error:
         reason = "cannot be made. Let the user that runs Gatepost write to its folder."
         raise StoreUnusable(f"The database {path} {reason}", detail=str(error)) from error
-    try:
-        with errors_of(path), closing(connect(path)) as connection:
-            _require_ours(connection, path)
-            _require_writable(connection)
-            _enter_wal(connection)
-    except Busy as busy:
-        reason = "is locked by another program. Stop that program, or try again."
-        raise StoreUnusable(f"The database {path} {reason}", detail=busy.detail) from busy
+    with starting(path), closing(connect(path)) as connection:
+        _require_ours(connection, path)
+        _require_writable(connection)
+        _enter_wal(connection)
 
 
 def _create(path: Path) -> None:
@@ -156,7 +162,7 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
             return
 
 
-class _Line:
+class Line:
     """One connection and the lock that whoever uses it holds."""
 
     __slots__ = ("__weakref__", "connection", "lock", "pid")
@@ -180,14 +186,14 @@ class _Lines:
 
     def __init__(self) -> None:
         self.of_thread = threading.local()
-        self.readers: weakref.WeakSet[_Line] = weakref.WeakSet()
+        self.readers: weakref.WeakSet[Line] = weakref.WeakSet()
         self.guard = threading.Lock()
-        self.writer: _Line | None = None
+        self.writer: Line | None = None
         self.closed = False
 
 
 class SqliteFile:
-    """A file that `prepare_file` accepted. `reading` and `writing` are the only ways to its connections."""
+    """A file that `prepare_file` accepted. `rows`, `using` and `writing` are the only ways in."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -202,6 +208,24 @@ class SqliteFile:
             # write-ahead log, for as long as the cursor lives.
             with line.lock:
                 return line.connection.execute(statement, params).fetchall()
+        except sqlite3.Error as error:
+            raise self._ours(error) from error
+
+    def line(self) -> Line:
+        """Another reading connection, for whoever needs one of their own. It is closed with the file."""
+        lines = self._lines
+        line = self._new_line(lines)
+        line.connection.execute("PRAGMA query_only = ON")
+        with lines.guard:
+            lines.readers.add(line)
+        return line
+
+    @contextmanager
+    def using(self, line: Line) -> Iterator[sqlite3.Connection]:
+        """A connection from `line`, for several statements."""
+        try:
+            with line.lock:
+                yield line.connection
         except sqlite3.Error as error:
             raise self._ours(error) from error
 
@@ -250,31 +274,26 @@ class SqliteFile:
         """In the child: leave the parent's connections alone, neither using nor closing them."""
         self._lines = _Lines()
 
-    def _reader(self) -> _Line:
-        lines = self._lines
+    def _reader(self) -> Line:
+        mine = self._lines.of_thread
         try:
-            line: _Line = lines.of_thread.line
+            line: Line = mine.line
         except AttributeError:
-            line = self._new_line(lines)
-            line.connection.execute("PRAGMA query_only = ON")
-            lines.of_thread.line = line
-            with lines.guard:
-                lines.readers.add(line)
+            line = mine.line = self.line()
         return line
 
-    def _writer(self) -> _Line:
+    def _writer(self) -> Line:
         lines = self._lines
-        line = lines.writer
-        if line is None:
+        if lines.writer is None:
             with lines.guard:
-                line = lines.writer = lines.writer or self._new_line(lines)
-        return line
+                lines.writer = lines.writer or self._new_line(lines)
+        return lines.writer
 
-    def _new_line(self, lines: _Lines) -> _Line:
+    def _new_line(self, lines: _Lines) -> Line:
         if lines.closed:
             raise _closed(self.path)
         with errors_of(self.path):
-            return _Line(connect(self.path))
+            return Line(connect(self.path))
 
     def _ours(self, error: sqlite3.Error) -> Exception:
         if self._lines.closed:

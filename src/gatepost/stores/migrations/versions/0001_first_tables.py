@@ -71,8 +71,6 @@ def _sessions() -> None:
         _required("version", _NUMBER),
     )
     _index("session_account", "session", ["account_id", "pos"], "account_id IS NOT NULL")
-    _index("session_expiry", "session", ["expires_at"])
-    _index("session_pos", "session", ["pos"])
     _index("session_rest", "session", ["last_seen_at"], "account_id IS NOT NULL")
     _index("session_rest_visit", "session", ["last_seen_at"], "account_id IS NULL AND data != x'7b7d'")
     _index("session_rest_empty", "session", ["last_seen_at"], "account_id IS NULL AND data = x'7b7d'")

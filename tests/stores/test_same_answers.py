@@ -1,0 +1,235 @@
+"""Memory and SQLite give the same answers to the same questions, whatever was asked before.
+
+The store in memory decides with the functions of core; SQLite says the same in SQL. Here each is the other's oracle.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepost.core.changes import Change, Record
+from gatepost.core.ports import FollowerRow, Log, Store
+from gatepost.core.revocation import (
+    AccountEnded,
+    AccountOutdated,
+    ClientEnded,
+    EveryoneEnded,
+    EveryoneOutdated,
+    KeyEnded,
+    SessionEnded,
+    TokenEnded,
+)
+from gatepost.errors import Conflict
+from gatepost.stores.memory import MemoryStore
+from gatepost.testing.clock import NOON
+from gatepost.testing.opening import open_sql
+from gatepost.testing.randomness import SeededRandomness
+from gatepost.testing.records import (
+    DAY,
+    GRACE,
+    HOUR,
+    LIMITS,
+    a_family,
+    a_session,
+    a_signing_key,
+    an_account,
+    an_audit_row,
+    an_invitation,
+    change,
+    digest_of,
+    rotated,
+    stored,
+)
+
+ACCOUNTS, SESSIONS, FAMILIES, LINKS = ("a1", "a2"), ("s1", "s2", "s3"), ("f1", "f2"), ("i1", "i2")
+LATER = [timedelta(), GRACE, HOUR, DAY, 14 * DAY, 90 * DAY]
+
+Ask = Callable[[Store, Log], Any]
+
+moments = st.sampled_from(LATER).map(lambda later: NOON + later)
+positions = st.integers(0, 4)
+accounts = st.builds(
+    an_account,
+    st.sampled_from(ACCOUNTS),
+    email=st.sampled_from(["x", "y"]).map(lambda key: an_account(key).email),
+    roles=st.sampled_from([(), ("member",), ("member", "admin")]),
+    locked_at=st.none() | moments,
+    ended_pos=positions,
+)
+sessions = st.builds(
+    a_session,
+    st.sampled_from(SESSIONS),
+    account_id=st.sampled_from([*ACCOUNTS, None]),
+    handle=st.sampled_from([None, digest_of("h1"), digest_of("h2")]),
+    started_at=moments,
+    last_seen_at=moments,
+    expires_at=moments,
+    pos=positions,
+    data=st.dictionaries(st.text(max_size=3), st.none() | st.text(max_size=3), max_size=2),
+)
+families = st.builds(
+    a_family,
+    st.sampled_from(FAMILIES),
+    st.sampled_from([*SESSIONS, "nobody"]),
+    generation=st.integers(1, 2),
+    pos=positions,
+)
+records = st.one_of(
+    accounts,
+    sessions,
+    families,
+    families.map(rotated),
+    st.builds(an_invitation, st.sampled_from(LINKS), expires_at=moments),
+    st.builds(a_signing_key, st.sampled_from(["k1", "k2"]), created_at=moments),
+)
+facts = st.one_of(
+    st.builds(AccountEnded, st.sampled_from([*ACCOUNTS, "nobody"]), st.none() | st.sampled_from(SESSIONS)),
+    st.sampled_from([EveryoneEnded(), EveryoneOutdated(), AccountOutdated("a1"), ClientEnded("c")]),
+    st.sampled_from([SessionEnded("s1"), TokenEnded("j1"), KeyEnded("k1")]),
+)
+audits = st.builds(an_audit_row, account_id=st.none() | st.sampled_from(ACCOUNTS))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A record to put, take or expect: nearly always at the version it has, now and then at a wrong one."""
+
+    record: Record
+    off: int
+
+    def now(self, store: Store) -> Any:
+        """The record at the version that is right by now, or at the wrong one."""
+        found = stored(store, self.record)
+        return replace(self.record, version=max(0, (found.version if found else 0) + self.off))
+
+
+parts = st.builds(Part, records, st.sampled_from([0] * 9 + [1, -1]))
+
+
+@dataclass(frozen=True)
+class Committing:
+    """A change whose versions are looked up when it is made."""
+
+    put: list[Part]
+    take: list[Part]
+    expects: list[Part]
+    more: Change
+
+    def __call__(self, store: Store, log: Log) -> Any:
+        """What came of it: the position and the facts, or what it conflicted with."""
+        made = replace(
+            self.more,
+            put=tuple(part.now(store) for part in self.put),
+            take=tuple(part.now(store) for part in self.take),
+            expects=tuple(part.now(store) for part in self.expects),
+        )
+        try:
+            committed = store.commit(made)
+        except Conflict as conflict:
+            return conflict.record, conflict.record_id
+        return committed.pos, committed.logged
+
+
+def touching(session_id: str, at: Any) -> Ask:
+    """Touch one session."""
+    return lambda store, log: store.touch([(session_id, at)])
+
+
+def repeating(family: str, generation: int) -> Ask:
+    """Count a repeat."""
+    return lambda store, log: store.count_repeat(family, generation, None)
+
+
+def sweeping(now: Any) -> Ask:
+    """Sweep everything that is dead at a moment."""
+    return lambda store, log: store.sweep(LIMITS, GRACE, now, 1000)
+
+
+def flooring(seq: int) -> Ask:
+    """Raise the floor."""
+    return lambda store, log: log.raise_floor(seq)
+
+
+def following(name: str, seq: int) -> Ask:
+    """Confirm, or leave for a negative position."""
+    row = FollowerRow(name, 1, seq, NOON)
+    return lambda store, log: log.confirm(row) if seq >= 0 else log.leave(name)
+
+
+more = st.builds(
+    lambda facts, audit: change(facts=tuple(facts), audit=tuple(audit)),
+    st.lists(facts, max_size=3),
+    st.lists(audits, max_size=2),
+)
+commits = st.builds(
+    Committing, st.lists(parts, max_size=4), st.lists(parts, max_size=1), st.lists(parts, max_size=1), more
+)
+steps = st.one_of(
+    commits,
+    commits,
+    commits,
+    st.builds(touching, st.sampled_from(SESSIONS), moments),
+    st.builds(repeating, st.sampled_from(FAMILIES), st.integers(1, 3)),
+    st.builds(sweeping, moments),
+    st.builds(flooring, positions),
+    st.builds(following, st.sampled_from(["one", "two"]), st.integers(-1, 3)),
+)
+
+
+def everything(store: Store, log: Log) -> Any:
+    """All that can be asked."""
+    answer = log.read(None)
+    return {
+        "accounts": [store.account(key) for key in ACCOUNTS],
+        "by email": [store.account_by_email(f"{key}@example.com") for key in "xy"],
+        "listed": [store.accounts(after=None, limit=9, search=part) for part in ("", "X@")],
+        "admin": store.has_role("admin"),
+        "sessions": [store.session(key) for key in SESSIONS],
+        "by handle": [store.session_by_handle(digest_of(key)) for key in ("h1", "h2")],
+        "of account": [store.sessions_of(key) for key in ACCOUNTS],
+        "pages": [store.sessions(after=after, limit=2) for after in (None, "s1")],
+        "families": [store.refresh(key) for key in FAMILIES],
+        "links": store.invitations("admin"),
+        "keys": store.signing_keys(),
+        "audit": [store.audit_rows(account_id=key, after=1, limit=5) for key in (None, "a1")],
+        "log": (answer.facts, answer.position.seq, answer.floor, answer.reset, store.position()),
+        "followers": log.followers(),
+    }
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Path]]:
+    """Makes one new database after the other, copied from an empty one: migrating each would take longer."""
+    folder = tmp_path_factory.mktemp("same")
+    empty = folder / "empty.db"
+    open_sql(empty)[0].close()
+    numbers = count()
+
+    def copy() -> Path:
+        return Path(shutil.copyfile(empty, folder / f"{next(numbers)}.db"))
+
+    yield copy
+    shutil.rmtree(folder)
+
+
+@given(st.lists(steps, min_size=1, max_size=15))
+def test_memory_and_sqlite_agree_on_every_sequence(fresh: Callable[[], Path], asked: list[Ask]) -> None:
+    """Each step has the same outcome in both, and after it both tell the same story."""
+    memory = MemoryStore(SeededRandomness())
+    path = fresh()
+    sqlite, log = open_sql(path)
+    try:
+        for ask in asked:
+            assert ask(memory, memory) == ask(sqlite, log)
+            assert everything(memory, memory) == everything(sqlite, log)
+    finally:
+        sqlite.close()
+        path.unlink()
