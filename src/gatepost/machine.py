@@ -9,6 +9,7 @@ import stat
 import time
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -54,20 +55,29 @@ def make_folder(path: Path) -> None:
 
 def read_or_make_master_key(path: Path, randomness: Randomness) -> MasterKey:
     """The master key in this file; made, with mode 0600, if there is none. Raises `KeyUnusable`."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_master_key(path)
-    except OSError as error:
-        raise KeyUnusable(f"The master key {path} cannot be made: {error.strerror}.") from error
-    raw = randomness.bytes(KEY_BYTES)
-    with os.fdopen(descriptor, "w") as file:
+    if not path.exists():
+        try:
+            _make_master_key(path, randomness.bytes(KEY_BYTES))
+        except OSError as error:
+            raise KeyUnusable(f"The master key {path} cannot be made: {error.strerror}.") from error
+    return read_master_key(path)
+
+
+def _make_master_key(path: Path, raw: bytes) -> None:
+    # Written whole under another name, then linked into place: of two that start at once one wins, and the other never
+    # reads a file that is still empty.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(encode(raw) + "\n")
         file.flush()
         # Durable before the first thing is sealed under it: a key lost at power failure takes all of that with it.
         os.fsync(file.fileno())
+    try:
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
     _sync_folder(path.parent)
-    return MasterKey(raw)
 
 
 def read_master_key(path: Path) -> MasterKey:

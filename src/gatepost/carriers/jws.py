@@ -8,6 +8,7 @@ import json
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature
@@ -36,9 +37,12 @@ class VerifyingKey:
 
     def header(self, typ: str) -> str:
         """The header segment of every token of this kind that this key signs."""
-        return encode(
-            json.dumps({"alg": self.algorithm, "kid": self.kid, "typ": typ}, separators=(",", ":")).encode()
-        )
+        return _header(self.algorithm, self.kid, typ)
+
+
+@lru_cache(maxsize=64)
+def _header(algorithm: str, kid: str, typ: str) -> str:
+    return encode(json.dumps({"alg": algorithm, "kid": kid, "typ": typ}, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True, slots=True)

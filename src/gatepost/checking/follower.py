@@ -47,6 +47,11 @@ class Follower:
         self._bound = bound
         self._on_trouble = on_trouble
         self._position: Position | None = None
+        self._behind = True
+        self._told: list[Logged] = []
+        self._pulse: int | None = None
+        self._pulse_asked: float | None = None
+        self._beaten_at = float("-inf")
         self._confirmed = -1
         self._confirmed_at = float("-inf")
         self._folding = threading.Lock()
@@ -67,7 +72,12 @@ class Follower:
                 return
             self._stopping = False
             self._thread = threading.Thread(target=self._run, name="gatepost-follower", daemon=True)
-        self.step()
+        try:
+            self.step()
+        except BaseException:
+            # Nothing runs, so nothing is there to stop, and starting may be tried again.
+            self._thread = None
+            raise
         self._thread.start()
 
     def stop(self) -> None:
@@ -79,7 +89,12 @@ class Follower:
         self._asked.set()
         thread.join()
         self.lease = Lease()
-        self._log.leave(self._identity.instance)
+        self._confirmed = -1
+        try:
+            self._log.leave(self._identity.instance)
+        except GatepostError as error:
+            # The row stays; whoever revokes waits one bound for it and then forgets it.
+            self._on_trouble(error)
 
     def tell(self, logged: Iterable[Logged]) -> None:
         """Take in facts that this process has just committed, ahead of reading them.
@@ -89,6 +104,7 @@ class Follower:
         with self._folding:
             for entry in logged:
                 self.revocations.fold(entry.seq, entry.fact)
+                self._told.append(entry)
         self._asked.set()
 
     def catch_up(self, wait: float = CATCH_UP) -> bool:
@@ -97,17 +113,25 @@ class Follower:
             self._asked.set()
             return self._answered.wait_for(lambda: self.lease.fresh(self._clock.boot()), timeout=wait)
 
+    def beat(self) -> None:
+        """Move the pulse of a store that has one, four times in a bound."""
+        now = self._clock.boot()
+        if self._log.pulses and now >= self._beaten_at + self._bound / 4:
+            self._beaten_at = now
+            self._log.beat()
+
     def step(self) -> None:
         """Ask the log once, fold what it says, renew the lease, and say so in the follower's row."""
         sent = self._clock.boot()
         # A stranger's commit after `changed` has answered is met by the next question; the lease began before both.
-        moved = self._log.changed()
-        answer = self._log.read(self._position) if moved or self._position is None else None
+        # Kept until a read has succeeded: the log says only once that it changed.
+        self._behind = self._log.changed() or self._behind
+        answer = self._log.read(self._position) if self._behind else None
         with self._folding:
             if answer is not None:
                 self._take(answer)
             # Facts first, lease second: a fresh lease never stands over knowledge that has not arrived.
-            self.lease = renewed(self.lease, sent=sent, age=answer.age if answer else 0.0, bound=self._bound)
+            self._renew(answer, sent)
         with self._answered:
             self._answered.notify_all()
         self._confirm(sent)
@@ -116,14 +140,30 @@ class Follower:
         if answer.reset:
             # Built aside and swapped whole: emptied in place, it would for a moment refuse nobody.
             fresh = RevocationSet(answer.floor)
-            for entry in answer.facts:
+            # Also what was committed here while the log was answering: it is not in the answer and bites already.
+            for entry in (*answer.facts, *self._told):
                 fresh.fold(entry.seq, entry.fact)
             self.revocations = fresh
         else:
             for entry in answer.facts:
                 self.revocations.fold(entry.seq, entry.fact)
             self.revocations.forget(answer.floor)
+        self._told = [entry for entry in self._told if entry.seq > answer.position.seq]
         self._position = answer.position
+        self._behind = False
+
+    def _renew(self, answer: LogAnswer | None, sent: float) -> None:
+        if self._log.pulses:
+            if answer is None or answer.pulse is None:
+                return
+            # A pulse that moved since the question before shows a primary that could still commit after that one. A
+            # pulse that stands still shows nothing: an old primary, fenced off, answers just like that.
+            moved, vouched = answer.pulse != self._pulse, self._pulse_asked
+            self._pulse, self._pulse_asked = answer.pulse, sent
+            if not moved or vouched is None:
+                return
+            sent = vouched
+        self.lease = renewed(self.lease, sent=sent, age=answer.age if answer else 0.0, bound=self._bound)
 
     def _confirm(self, now: float) -> None:
         seq = self._position.seq if self._position else -1
@@ -136,9 +176,11 @@ class Follower:
     def _run(self) -> None:
         while not self._stopping:
             try:
+                self.beat()
                 self.step()
-            except GatepostError as error:
-                # The lease runs out by itself; that is what an unreachable log means.
+            except Exception as error:
+                # Whatever it was, the lease runs out by itself and nothing is accepted unheard; a thread that died of
+                # it would never hear again.
                 self._on_trouble(error)
             self._asked.wait(POLL)
             self._asked.clear()

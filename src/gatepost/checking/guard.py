@@ -6,9 +6,12 @@ a sync and an async face around it fetch that. It never writes; what was seen it
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from sys import intern
+from typing import Final, assert_never
 
 from anyio import to_thread
 
@@ -24,7 +27,10 @@ from gatepost.core.secrets import digest
 from gatepost.core.sessions import Alive, Carrier, Ended, SessionLimits, SessionView, TimedOut, decide_session
 from gatepost.errors import AmbiguousCredentials, Expired, Malformed, Outdated, Revoked, SignedOut, Stale
 
-_TRIES: Final = 3
+_TRIES: Final = range(4)
+_ROLE_SETS: Final = 1024
+# Not `Revoked`: an ending raises at once, so whoever gets here is live as far as anybody knows.
+_NEVER_SETTLED: Final = "what the store holds stays older than what the log says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,33 @@ class CatchUp:
     """Our knowledge of the log is older than the bound."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """One moment on both clocks."""
+
+    now: datetime
+    boot: float
+
+    def on_boot_clock(self, wall: datetime) -> float:
+        """When the boot clock will show what the wall clock calls `wall`."""
+        # A tenth of a microsecond early: rounded up, the sum would let the very moment of an end pass.
+        return self.boot + (wall - self.now).total_seconds() - 1e-7
+
+
 @dataclass(slots=True)
 class Known(Subject):
-    """Something this process has verified: for whom it stands, and until when that may be believed."""
+    """Something this process has verified: for whom it stands, and until when that may be believed.
+
+    Moments of the boot clock, in seconds: a wall clock that is set must not lengthen what is believed. Nor is it
+    worth reading at every check, which takes a fifth of one.
+    """
 
     who: Principal | Visitor
-    until: datetime
-    touch_at: datetime
+    until: float
+    touch_at: float
+
+
+_LIVE: Final = Standing.LIVE
 
 
 class Guard:
@@ -74,35 +100,46 @@ class Guard:
         self._ring = ring
         self._follower = follower
         self._sessions = sessions
-        self._clock = clock
+        self._now = clock.now
+        self._boot = clock.boot
         self._rules = rules
+        self._touch_every = rules.touch_every.total_seconds()
+        # Accounts with the same roles share them: in a million known sessions they are a third of the memory.
+        self._granted = lru_cache(_ROLE_SETS)(lambda roles: (roles, permissions_of(roles, rules.roles)))
         self._cookies: dict[bytes, Known] = {}
         self._tokens: dict[bytes, Known] = {}
         self._seen: dict[str, datetime] = {}
+        self._flushing: dict[str, datetime] = {}
 
     def check(self, presented: Presented) -> Principal | Visitor:
         """Who presents this, for callers that may block. Raises `SignedOut`, `AmbiguousCredentials` or `Refused`."""
-        for _ in range(_TRIES):
-            match self.step(presented):
+        for _ in _TRIES:
+            found = self.step(presented)
+            match found:
+                case Principal() | Visitor():
+                    return found
                 case Load(handle):
                     self.admit(handle, self._sessions.session_by_handle(handle))
                 case CatchUp():
                     self.require_caught_up(self._follower.catch_up())
-                case who:
-                    return who
-        raise Revoked(detail="the session was ended while it was read")
+                case never:
+                    assert_never(never)
+        raise Stale(detail=_NEVER_SETTLED)
 
     async def check_async(self, presented: Presented) -> Principal | Visitor:
         """The same as `check`, without blocking the event loop. A known carrier is answered without awaiting."""
-        for _ in range(_TRIES):
-            match self.step(presented):
+        for _ in _TRIES:
+            found = self.step(presented)
+            match found:
+                case Principal() | Visitor():
+                    return found
                 case Load(handle):
                     self.admit(handle, await self._load_async(handle))
                 case CatchUp():
                     self.require_caught_up(await to_thread.run_sync(self._follower.catch_up))
-                case who:
-                    return who
-        raise Revoked(detail="the session was ended while it was read")
+                case never:
+                    assert_never(never)
+        raise Stale(detail=_NEVER_SETTLED)
 
     async def _load_async(self, handle: bytes) -> SessionView | None:
         # A thread hop costs ten times what an embedded database takes for a point read.
@@ -113,21 +150,40 @@ class Guard:
     def step(self, presented: Presented) -> Principal | Visitor | Load | CatchUp:
         """One look at memory: the answer, or what is missing for it. Raises like `check`."""
         match presented:
-            case OpaqueCookie(value):
-                return self._cookie(value)
-            case Bearer(token):
-                return self._token(token)
+            case OpaqueCookie():
+                handle = digest(presented.value)
+                known = self._cookies.get(handle)
+                if known is None:
+                    return _unknown(presented.value, handle)
+            case Bearer():
+                handle = digest(presented.token)
+                known = self._tokens.get(handle) or self._first_seen(presented.token, handle)
             case Nothing():
                 raise SignedOut
             case Ambiguous():
                 raise AmbiguousCredentials
+            case never:
+                assert_never(never)
+        # The lease is taken before the facts are asked and compared after: a process that was stopped in between
+        # wakes with old facts, and a lease renewed meanwhile must not vouch for them.
+        lease = self._follower.lease
+        standing = self._follower.revocations.covers(known)
+        boot = self._boot()
+        if standing is not _LIVE or boot >= known.until:
+            return self._fallen(known, handle, standing, boot)
+        if boot >= lease.until:
+            return CatchUp()
+        if boot >= known.touch_at:
+            known.touch_at = boot + self._touch_every
+            self._seen[known.session_id] = self._now()
+        return known.who
 
     def admit(self, handle: bytes, view: SessionView | None) -> None:
         """Remember a session read from the store, or raise why it does not stand."""
         if view is None:
             raise Malformed(detail="no session has this cookie")
-        now = self._clock.now()
-        view = _with_last_seen(view, self._seen.get(view.session.id))
+        boot, now = self._boot(), self._now()
+        view = _with_last_seen(view, self._noted(view.session.id))
         match decide_session(view, self._rules.limits, now):
             case TimedOut():
                 raise Expired(detail="the session has timed out")
@@ -135,7 +191,9 @@ class Guard:
                 raise Revoked(detail="the session was ended")
             case Alive(until):
                 _bounded(self._cookies, self._rules.most_known)
-                self._cookies[handle] = self._known_session(view, until, now)
+                self._cookies[handle] = self._known_session(view, until, _Moment(now, boot))
+            case never:
+                assert_never(never)
 
     @staticmethod
     def require_caught_up(caught_up: bool) -> None:
@@ -153,114 +211,99 @@ class Guard:
 
     def take_seen(self) -> list[tuple[str, datetime]]:
         """Which sessions were used since this was last called, and when: for the flush of touches."""
-        seen, self._seen = self._seen, {}
-        return list(seen.items())
+        # Kept at hand until the next flush: a session that is loaded before this one is durable must not look idle.
+        self._flushing = self._seen
+        self._seen = {}
+        return list(self._flushing.items())
 
     @property
     def known(self) -> tuple[int, int]:
         """How many cookies and how many tokens are remembered."""
         return len(self._cookies), len(self._tokens)
 
-    def _cookie(self, value: str) -> Principal | Visitor | Load | CatchUp:
-        if not has_handle_shape(value):
-            raise Malformed(detail="not a cookie of ours")
-        handle = digest(value)
-        known = self._cookies.get(handle)
-        if known is None:
-            return Load(handle)
-        now = self._clock.now()
-        lease = self._follower.lease
-        standing = self._follower.revocations.covers(known)
-        if standing is Standing.ENDED:
-            self._cookies.pop(handle, None)
-            raise Revoked(detail="the log says so")
-        if standing is Standing.OUTDATED or now >= known.until:
-            # Not refused from memory: a session that looks idle here may have been used at another server.
-            self._cookies.pop(handle, None)
-            return Load(handle)
-        return self._passed(known, lease.until, now)
+    def _noted(self, session_id: str) -> datetime | None:
+        return self._seen.get(session_id) or self._flushing.get(session_id)
 
-    def _token(self, token: str) -> Principal | Visitor | CatchUp:
-        key = digest(token)
-        now = self._clock.now()
-        known = self._tokens.get(key)
-        if known is None:
-            known = self._verified(token, now)
-            _bounded(self._tokens, self._rules.most_known)
-            self._tokens[key] = known
-        if now >= known.until:
-            self._tokens.pop(key, None)
-            raise Expired(detail="the token's time is over")
-        lease = self._follower.lease
-        match self._follower.revocations.covers(known):
-            case Standing.ENDED:
+    def _first_seen(self, token: str, key: bytes) -> Known:
+        known = self._verified(token)
+        _bounded(self._tokens, self._rules.most_known)
+        self._tokens[key] = known
+        return known
+
+    def _fallen(self, known: Known, handle: bytes, standing: Standing, boot: float) -> Load:
+        """What follows where something known does not stand any more: a refusal, or another look at the store."""
+        if known.jti is None:
+            self._cookies.pop(handle, None)
+            if standing is Standing.ENDED:
                 raise Revoked(detail="the log says so")
-            case Standing.OUTDATED:
-                raise Outdated(detail="the log says so")
-            case Standing.LIVE:
-                return self._passed(known, lease.until, now)
+            # Not refused from memory: a session that looks idle here may have been used at another server.
+            return Load(handle)
+        if boot >= known.until:
+            self._tokens.pop(handle, None)
+            raise Expired(detail="the token's time is over")
+        raise (Revoked if standing is Standing.ENDED else Outdated)(detail="the log says so")
 
-    def _passed(self, known: Known, lease_until: float, now: datetime) -> Principal | Visitor | CatchUp:
-        # The lease is taken before the facts are asked and compared after: a process that was stopped in between
-        # wakes with old facts, and a lease renewed meanwhile must not vouch for them.
-        if self._clock.boot() >= lease_until:
-            return CatchUp()
-        if now >= known.touch_at:
-            known.touch_at = now + self._rules.touch_every
-            self._seen[known.session_id] = now
-        return known.who
-
-    def _known_session(self, view: SessionView, until: datetime, now: datetime) -> Known:
+    def _known_session(self, view: SessionView, until: datetime, read: _Moment) -> Known:
         session = view.session
         return Known(
             pos=view.pos,
             session_id=session.id,
             account_id=session.account_id,
-            client_id=session.client_id,
+            client_id=intern(session.client_id),
             jti=None,
             kid=None,
             who=self._who(view),
-            until=min(until, now + self._rules.horizon / 2),
-            touch_at=session.last_seen_at + self._rules.touch_every,
+            until=read.on_boot_clock(min(until, read.now + self._rules.horizon / 2)),
+            touch_at=read.on_boot_clock(session.last_seen_at) + self._touch_every,
         )
 
     def _who(self, view: SessionView) -> Principal | Visitor:
         session, account = view.session, view.account
         if account is None:
             return Visitor(session.id, session.carrier, session.started_at)
+        roles, permissions = self._granted(account.roles)
         return Principal(
             account_id=account.id,
             session_id=session.id,
-            roles=account.roles,
-            permissions=permissions_of(account.roles, self._rules.roles),
+            roles=roles,
+            permissions=permissions,
             carrier=session.carrier,
             authenticated_at=session.started_at,
             email=account.email.typed,
         )
 
-    def _verified(self, token: str, now: datetime) -> Known:
-        rules = self._rules
-        verified = tokens.read(token, self._ring, issuer=rules.issuer, audience=rules.audience, now=now)
+    def _verified(self, token: str) -> Known:
+        rules, boot = self._rules, self._boot()
+        read = _Moment(self._now(), boot)
+        verified = tokens.read(token, self._ring, issuer=rules.issuer, audience=rules.audience, now=read.now)
         claims = verified.claims
+        roles, permissions = self._granted(claims.roles)
         return Known(
             pos=claims.pos,
             session_id=claims.sid,
             account_id=claims.sub,
-            client_id=claims.client_id,
+            client_id=intern(claims.client_id),
             jti=claims.jti,
             kid=verified.kid,
             who=Principal(
                 account_id=claims.sub,
                 session_id=claims.sid,
-                roles=claims.roles,
-                permissions=permissions_of(claims.roles, rules.roles),
+                roles=roles,
+                permissions=permissions,
                 carrier=Carrier.TOKEN,
                 authenticated_at=datetime.fromtimestamp(claims.auth_time, UTC),
                 email=None,
             ),
-            until=datetime.fromtimestamp(claims.exp, UTC),
-            touch_at=now,
+            until=read.on_boot_clock(datetime.fromtimestamp(claims.exp, UTC)),
+            touch_at=boot,
         )
+
+
+def _unknown(value: str, handle: bytes) -> Load:
+    # The form is judged only now: nothing of another form was ever admitted.
+    if not has_handle_shape(value):
+        raise Malformed(detail="not a cookie of ours")
+    return Load(handle)
 
 
 def _with_last_seen(view: SessionView, seen: datetime | None) -> SessionView:
@@ -273,4 +316,6 @@ def _with_last_seen(view: SessionView, seen: datetime | None) -> SessionView:
 def _bounded(known: dict[bytes, Known], most: int) -> None:
     # The oldest go first: an entry lives at most half a horizon, so a cleverer order would gain little.
     while len(known) >= most:
-        known.pop(next(iter(known)), None)
+        # Another thread may add or take between the two steps; then there is another oldest.
+        with suppress(RuntimeError, StopIteration):
+            known.pop(next(iter(known)), None)

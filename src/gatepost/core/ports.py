@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gatepost.core.accounts import Account, Invitation
+from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed
 from gatepost.core.keys import SigningKey
 from gatepost.core.passwords import Verified, Wrong
@@ -104,7 +105,22 @@ class Store(SessionStore, Protocol):
         """
 
     def audit_rows(self, *, account_id: str | None, after: int, limit: int) -> list[tuple[int, AuditRow]]:
-        """Audit rows with their numbers, in order, those after a number."""
+        """Audit rows with their numbers, in order, those after a number.
+
+        Numbers are in commit order: once a row can be read, none with a smaller number appears any more.
+        """
+
+    def audit_entries(self, *, after: int, upto: int, limit: int) -> list[Entry]:
+        """The same rows as bytes, those after a number up to another, whatever anybody has made of them."""
+
+    def newest_seal(self) -> Seal | None:
+        """The seal with the highest number."""
+
+    def seals(self, *, after: int, limit: int) -> list[Sealed]:
+        """Seals in the order of their numbers, those after a number."""
+
+    def append_seal(self, sealed: Sealed) -> None:
+        """Write a seal, or raise `Conflict` where there is one with its number: of two sealers one wins."""
 
     def ready(self) -> None:
         """Raise `StoreUnusable` or `Busy` if the store cannot be read and written now."""
@@ -117,7 +133,8 @@ class Store(SessionStore, Protocol):
 class LogAnswer:
     """What a log says to a follower: the facts after its position, or everything live after a reset.
 
-    `age` is how old the answerer's own knowledge was, in seconds: 0 for the primary itself.
+    `age` is how old the answerer's own knowledge was, in seconds: 0 for the primary itself. `pulse` is the counter that
+    a store which can be fenced off keeps moving while it can still commit; None where there is one file and one truth.
     """
 
     facts: tuple[Logged, ...]
@@ -125,6 +142,7 @@ class LogAnswer:
     floor: int
     reset: bool
     age: float = 0.0
+    pulse: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +157,12 @@ class FollowerRow:
 
 class Log(Protocol):
     """The ordered log of facts, as followers read it."""
+
+    pulses: bool
+    """Whether this store can be fenced off while it still answers, so that answers count only while a pulse moves."""
+
+    def beat(self) -> None:
+        """Move the pulse by a commit. Does nothing where there is none."""
 
     def changed(self) -> bool:
         """Cheaply, whether anything may have been committed by others since this was last asked."""

@@ -13,13 +13,12 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from gatepost.core.changes import Change, Committed
-from gatepost.core.ports import Clock, Log, Store
+from gatepost.core.ports import Clock, FollowerRow, Log, Store
 from gatepost.core.revocation import Logged
 from gatepost.errors import Busy, Conflict
 
 _TRIES: Final = 64
 _LOOK_AGAIN: Final = 0.003
-_FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 
 T = TypeVar("T")
 
@@ -66,6 +65,7 @@ class Commits:
         self._bound = bound
         self._tell = tell
         self._instance = instance
+        self._lapsed: set[FollowerRow] = set()
 
     def commit(self, change: Change) -> Committed:
         """Make a change durable; its facts bite in this process at once. Raises `Conflict`."""
@@ -82,9 +82,12 @@ class Commits:
         """Wait until every live server process has confirmed, or the lease of a silent one has ended."""
         committed_at, began = self._clock.now(), self._clock.boot()
         silent = self._silent(committed.pos)
-        while silent and self._clock.boot() < began + self._bound:
+        while silent - self._lapsed and self._clock.boot() < began + self._bound:
             time.sleep(_LOOK_AGAIN)
             silent = self._silent(committed.pos)
+        # A process whose lease has ended renews it only by reading the log, with this ending in it. So nobody waits
+        # twice for one that is gone, and no wall clock is asked how long it has been silent.
+        self._lapsed = silent
         now = self._clock.now()
         return Receipt(
             pos=str(committed.position),
@@ -103,10 +106,5 @@ class Commits:
                 continue
         raise Busy(detail="a record kept changing")
 
-    def _silent(self, seq: int) -> list[str]:
-        now = self._clock.now()
-        return [
-            row.instance
-            for row in self._log.followers()
-            if row.seq < seq and row.instance != self._instance and now - row.at < _FORGOTTEN_AFTER
-        ]
+    def _silent(self, seq: int) -> set[FollowerRow]:
+        return {row for row in self._log.followers() if row.seq < seq and row.instance != self._instance}

@@ -188,17 +188,16 @@ class Tokens:
     def _repeat(
         self, family: RefreshFamily, holder: _Holder, handle: RefreshHandle, origin: Origin, sealed: bytes
     ) -> TokenPair:
-        now, previous = self._means.clock.now(), family.previous
-        strange = previous is not None and (previous.address, previous.device) != (
-            origin.address,
-            origin.device,
-        )
-        note = _about(Event.REFRESH_REPEATED_ELSEWHERE, holder, origin, now) if strange else None
-        repeats = self._means.store.count_repeat(family.id, family.generation, note)
+        repeats = self._means.store.count_repeat(family.id, family.generation, None)
         if repeats == 0:
             raise Conflict("refresh_family", family.id)
         if repeats > MOST_REPEATS:
             raise SlowDown(retry_after=max(1, int(self._rules.grace.total_seconds())))
+        if _came_from(family) != origin:
+            # After the count: whoever repeats without end would otherwise fill the audit trail.
+            now = self._means.clock.now()
+            note = _about(Event.REFRESH_REPEATED_ELSEWHERE, holder, origin, now)
+            self._means.commits.commit(Change(at=now, audit=(note,)))
         answer = msgspec.msgpack.decode(
             unseal(derive(handle.rotor.encode(), _ANSWER), family.id, sealed), type=_Answer
         )
@@ -241,6 +240,12 @@ class Tokens:
 
 def _ended(view: SessionView) -> int:
     return max(view.everyone_ended, view.account.ended_pos if view.account else 0)
+
+
+def _came_from(family: RefreshFamily) -> Origin | None:
+    """Where the last rotation was asked for."""
+    previous = family.previous
+    return Origin(previous.address, previous.device) if previous else None
 
 
 def _about(event: Event, holder: _Holder, origin: Origin, now: datetime) -> AuditRow:
