@@ -6,6 +6,7 @@ and the command line are handed an `Authority` and nothing below it.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gatepost.carriers.cookie import CookieNames, names_for
@@ -16,8 +17,9 @@ from gatepost.checking.guard import Guard, GuardRules
 from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.passwords import PasswordRules
 from gatepost.core.ports import Clock, Log, Randomness, Store
+from gatepost.core.secrets import ID_BYTES, encode
 from gatepost.core.sessions import SessionLimits
-from gatepost.errors import KeyUnusable
+from gatepost.errors import Conflict, KeyUnusable
 from gatepost.factors.blocklist import Blocklist
 from gatepost.factors.password import OWASP, STRONG, PasswordFactor, Profile
 from gatepost.machine import (
@@ -28,6 +30,7 @@ from gatepost.machine import (
     read_or_make_master_key,
 )
 from gatepost.services.accounts import Accounts
+from gatepost.services.audit import Audit
 from gatepost.services.commits import Commits
 from gatepost.services.housekeeping import Housekeeper, Rhythm
 from gatepost.services.identifiers import Identifiers
@@ -68,13 +71,15 @@ class Authority:
         self.settings = settings
         self.clock = machine.clock
         self.randomness = machine.randomness
+        self.on_trouble = machine.on_trouble
         self.identifiers = Identifiers(machine.randomness)
         self.limits = session_limits(settings)
         self.cookies: CookieNames = names_for(settings.cookies.name, secure=settings.secure)
         self.store, self.log = _open_store(settings, machine.randomness)
         master = _master_key(settings, self.store, machine.randomness)
         self.csrf_key = master.for_purpose("cross-site tokens")
-        self.ring = _ring(self.store, master, self.identifiers, machine.clock)
+        self.audit = Audit(self.store, self.clock, master.for_purpose("audit seals"))
+        self.ring = _ring(self.store, master, machine)
         self._compose(settings, machine)
 
     def _compose(self, settings: Settings, machine: Machine) -> None:
@@ -104,6 +109,7 @@ class Authority:
         self.housekeeper = Housekeeper(
             means, self.log, self.guard, self.follower, _rhythm(settings, rules), machine.on_trouble
         )
+        self.housekeeper.also(self.audit.seal)
 
     def start(self) -> None:
         """Begin to follow the log and to keep house. May be called again; does nothing then."""
@@ -142,17 +148,24 @@ def _master_key(settings: Settings, store: Store, randomness: Randomness) -> Mas
     return read_or_make_master_key(path, randomness)
 
 
-def _ring(store: Store, master: MasterKey, identifiers: Identifiers, clock: Clock) -> KeyRing:
+def _ring(store: Store, master: MasterKey, machine: Machine) -> KeyRing:
     records = store.signing_keys()
     if not records:
-        now = clock.now()
-        key = make_key(identifiers.name(), master, now, identifiers.randomness)
-        row = AuditRow(Event.KEY_MADE, now, actor="system", more={"kid": key.id})
-        store.commit(Change(at=now, put=(key,), audit=(row,)))
+        _make_first_key(store, master, machine)
         records = store.signing_keys()
     if not records:
         raise KeyUnusable("The database did not keep the signing key that was made.")
     return open_ring(records, master)
+
+
+def _make_first_key(store: Store, master: MasterKey, machine: Machine) -> None:
+    # Named by the master key: of two processes that start at once on an empty database one finds the name taken.
+    # Under random names each would sign with a key of its own, which the other had never read.
+    name = encode(master.for_purpose("name of the first signing key")[:ID_BYTES])
+    now = machine.clock.now()
+    row = AuditRow(Event.KEY_MADE, now, actor="system", more={"kid": name})
+    with suppress(Conflict):
+        store.commit(Change(at=now, put=(make_key(name, master, now, machine.randomness),), audit=(row,)))
 
 
 def session_limits(settings: Settings) -> SessionLimits:

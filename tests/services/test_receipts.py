@@ -81,7 +81,7 @@ def test_a_process_that_has_read_further_is_not_waited_for(quick: Authority) -> 
 
 
 def test_nobody_waits_twice_for_a_process_that_stays_silent(quick: Authority) -> None:
-    """Its lease has ended and it can renew it only by reading; a server that crashed slows down one sign-out, not all."""
+    """Its lease has ended and it can renew it only by reading: a crashed server slows down one ending, not all."""
     account = add_account(quick)
     place_follower(quick, seq=0)
     first, waited = timed_end(quick, account.id)

@@ -18,12 +18,12 @@ from gatepost.authority import THIS_MACHINE, Authority, Machine
 from gatepost.core.principals import Principal, Visitor
 from gatepost.errors import Forbidden, GatepostError, SignedOut
 from gatepost.settings import Settings, load_settings
-from gatepost.web.answers import json_answer, problem, remove_ours
+from gatepost.web.answers import problem, remove_ours
 from gatepost.web.app import make_app
 from gatepost.web.asking import Asking
 from gatepost.web.checks import Check, a_session, not_cross_site, one_credential, signed_in
 from gatepost.web.cross_site import SAFE
-from gatepost.web.oauth import metadata_body
+from gatepost.web.oauth import metadata_answer
 from gatepost.web.routes import ROUTES
 
 _KEY = "gatepost.embedded"
@@ -57,6 +57,11 @@ class Gatepost:
                 self._authority.start()
             return self._authority
 
+    @property
+    def opened(self) -> Authority | None:
+        """The authority, if it is open already; never waits."""
+        return self._authority
+
     def init_app(self, app: FastAPI, prefix: str = "") -> None:
         """Mount endpoints and pages under `prefix`, join the application's lifespan, answer refusals as problems.
 
@@ -64,7 +69,7 @@ class Gatepost:
         """
         self._settings = self._settings.with_prefix(prefix)
         docs = bool(self._settings.docs)
-        embedded = _Embedded(lambda: make_app(self.authority, with_docs=docs))
+        embedded = _Embedded(self, with_docs=docs)
         if prefix:
             app.mount(prefix, embedded)
             app.add_route(f"/.well-known/oauth-authorization-server{prefix}", self._metadata, methods=["GET"])
@@ -128,10 +133,12 @@ class Gatepost:
     async def _problem(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, GatepostError):
             raise error
-        return remove_ours(error, Asking(self.authority, request), problem(error))
+        response = remove_ours(error, Asking(self.authority, request), problem(error))
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     async def _metadata(self, request: Request) -> Response:
-        return json_answer(metadata_body(self._settings.issuer))
+        return metadata_answer(self._settings.issuer)
 
     def _joined(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @asynccontextmanager
@@ -153,16 +160,24 @@ class Gatepost:
 
 
 class _Embedded:
-    """Our application, made at the first request: importing a module must not open a database."""
+    """Our application, made at the first request: importing a module must not open a database.
 
-    def __init__(self, make: Callable[[], ASGIApp]) -> None:
-        self._make = make
-        self._app: ASGIApp | None = None
+    Made again for another authority: an application that is started a second time has closed the first one.
+    """
+
+    def __init__(self, gatepost: Gatepost, *, with_docs: bool) -> None:
+        self._gatepost = gatepost
+        self._with_docs = with_docs
+        self._made: tuple[Authority, ASGIApp] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._app is None:
-            self._app = await to_thread.run_sync(self._make)
-        await self._app(scope, receive, send)
+        authority = self._gatepost.opened
+        if authority is None:
+            authority = await to_thread.run_sync(lambda: self._gatepost.authority)
+        made = self._made
+        if made is None or made[0] is not authority:
+            made = self._made = (authority, make_app(authority, with_docs=self._with_docs))
+        await made[1](scope, receive, send)
 
 
 class _OursOrElse:

@@ -62,7 +62,7 @@ def end_session(asking: Asked, session_id: str) -> Response:
     try:
         receipt = asking.authority.sessions.end_any(session_id, _actor(asking))
     except GatepostError as error:
-        return _overview(asking, refusal(error), error.status)
+        return _overview(asking, refusal(error), error)
     return _overview(asking, _told("That session is signed out.", receipt))
 
 
@@ -72,7 +72,7 @@ def _acted(asking: Asking, account_id: str, act: Callable[[], Changed]) -> Respo
     except GatepostError as error:
         if error.status == 404:
             raise
-        return _one(asking, account_id, refusal(error), error.status)
+        return _one(asking, account_id, refusal(error), error)
     return _one(asking, account_id, _told("Done.", changed.receipt))
 
 
@@ -80,7 +80,7 @@ def _told(notice: str, receipt: Receipt | None) -> dict[str, object]:
     return {"notice": notice, "receipt": receipt_line(receipt) if receipt else None}
 
 
-def _overview(asking: Asking, context: dict[str, object], status: int = 200) -> Response:
+def _overview(asking: Asking, context: dict[str, object], error: GatepostError | None = None) -> Response:
     query, authority = asking.request.query_params, asking.authority
     search = query.get("q", "")[:254]
     accounts, more_accounts = authority.accounts.page(after=query.get("accounts"), limit=_PAGE, search=search)
@@ -94,10 +94,12 @@ def _overview(asking: Asking, context: dict[str, object], status: int = 200) -> 
         "next_sessions": _link(asking, q=search, sessions=more_sessions),
         "receipt": None,
     }
-    return page(asking, "admin.html", {**known, **context}, status)
+    return page(asking, "admin.html", {**known, **context}, error)
 
 
-def _one(asking: Asking, account_id: str, context: dict[str, object], status: int = 200) -> Response:
+def _one(
+    asking: Asking, account_id: str, context: dict[str, object], error: GatepostError | None = None
+) -> Response:
     authority = asking.authority
     account = authority.accounts.find(account_id)
     current = asking.principal.session_id
@@ -107,7 +109,7 @@ def _one(asking: Asking, account_id: str, context: dict[str, object], status: in
         "sessions": [card(standing, current) for standing in authority.sessions.of_account(account.id)],
         "receipt": None,
     }
-    return page(asking, "admin_account.html", {**known, **context}, status)
+    return page(asking, "admin_account.html", {**known, **context}, error)
 
 
 def _row(asking: Asking, account: Account) -> AccountRow:

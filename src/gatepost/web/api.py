@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import Depends, Request
 from starlette.responses import Response
 
@@ -22,6 +21,7 @@ from gatepost.web.answers import (
 )
 from gatepost.web.asking import Asking
 from gatepost.web.bodies import CredentialsBody, PasswordBody, VisitBody
+from gatepost.web.reading import read_json
 
 
 async def the_asking(request: Request) -> Asking:
@@ -78,11 +78,11 @@ def who_body(asking: Asking, standing: Standing) -> dict[str, Any]:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object, strictly: valid UTF-8, finite numbers. Raises `BadRequest`."""
-    try:
-        return msgspec.json.decode(await request.body(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest("Send a JSON object.") from error
+    """The body as a JSON object. Raises `BadRequest`."""
+    value = read_json(await request.body())
+    if not isinstance(value, dict):
+        raise BadRequest("Send a JSON object.")
+    return value
 
 
 def patch_data(asking: Asked, patch: Annotated[dict[str, Any], Depends(json_object)]) -> Response:

@@ -10,23 +10,26 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from gatepost.authority import Authority
 from gatepost.errors import (
     BadRequest,
+    Busy,
     CarrierUnavailable,
     GatepostError,
     InvalidFields,
     MethodNotAllowed,
     NotFound,
+    OperatorError,
     Refused,
     SignedOut,
     Stale,
 )
 from gatepost.web.answers import oauth_problem, problem, remove_ours
 from gatepost.web.asking import Asking
-from gatepost.web.checks import Check
+from gatepost.web.direct import Direct, pass_checks
 from gatepost.web.envelope import Envelope
 from gatepost.web.rendering import page
 from gatepost.web.routes import DOCUMENTATION, ROUTES, Kind, Route
@@ -55,17 +58,21 @@ _SENTENCES: Final = {
 }
 
 
-def make_app(authority: Authority, *, with_docs: bool = True) -> ASGIApp:
+def make_app(authority: Authority, *, with_docs: bool = True, routes: Iterable[Route] = ROUTES) -> ASGIApp:
     """The whole application of one authority, ready for any ASGI server. It does not start the authority."""
     app = FastAPI(title="Gatepost", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.offers_docs = with_docs
     app.router.redirect_slashes = False
-    for route in ROUTES:
-        if with_docs or route not in DOCUMENTATION:
-            _add(app, authority, route)
+    offered = [route for route in routes if with_docs or route not in DOCUMENTATION]
+    for route in offered:
+        _add(app, authority, route)
     for kind, handler in _handlers(authority).items():
         app.add_exception_handler(kind, handler)
-    return Envelope(app, authority.settings, lambda request, error: answer(authority, request, error))
+
+    def failure(request: Request, error: GatepostError) -> Response:
+        return answer(authority, request, error)
+
+    return Envelope(Direct(app, authority, offered, failure), authority.settings, failure)
 
 
 def with_lifespan(app: ASGIApp, authority: Authority) -> ASGIApp:
@@ -79,9 +86,7 @@ def with_lifespan(app: ASGIApp, authority: Authority) -> ASGIApp:
         finally:
             await to_thread.run_sync(authority.stop)
 
-    outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    outer.router.default = app
-    return outer
+    return Router(lifespan=lifespan, default=app)
 
 
 def _add(app: FastAPI, authority: Authority, route: Route) -> None:
@@ -95,7 +100,7 @@ def _add(app: FastAPI, authority: Authority, route: Route) -> None:
         route.path,
         route.endpoint,
         methods=[route.method],
-        dependencies=[Depends(_run(authority, route.kind, route.checks))],
+        dependencies=[Depends(_run(authority, route))],
         status_code=route.status,
         response_model=None,
         responses=responses,
@@ -109,13 +114,9 @@ def _summary(endpoint: Callable[..., Any]) -> str:
     return (endpoint.__doc__ or "").strip().split("\n")[0].rstrip(".")
 
 
-def _run(authority: Authority, kind: Kind, checks: tuple[Check, ...]) -> Callable[[Request], Awaitable[None]]:
+def _run(authority: Authority, route: Route) -> Callable[[Request], Awaitable[None]]:
     async def run(request: Request) -> None:
-        asking = Asking(authority, request)
-        request.scope["gatepost.kind"] = kind
-        request.scope["gatepost.asking"] = asking
-        for check in checks:
-            await check(asking)
+        await pass_checks(authority, request, route)
 
     return run
 
@@ -162,6 +163,11 @@ def translate(findings: Iterable[Mapping[str, Any]]) -> GatepostError:
 
 def answer(authority: Authority, request: Request, error: GatepostError) -> Response:
     """An error in the form that the reader of this route expects."""
+    if isinstance(error, OperatorError):
+        # Its message is for whoever runs the server: it names files.
+        error = Busy(detail=error.message)
+    if error.status >= 500:
+        authority.on_trouble(error)
     kind = request.scope.get("gatepost.kind") or _kind_of(request)
     asking = request.scope.get("gatepost.asking") or Asking(authority, request)
     if kind is Kind.OAUTH:
@@ -174,6 +180,12 @@ def answer(authority: Authority, request: Request, error: GatepostError) -> Resp
 
 
 def _kind_of(request: Request) -> Kind:
+    """Who reads the answer where no route was found or its checks were not reached."""
+    path: str = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if path.startswith(("/api/", "/.well-known/")):
+        return Kind.API
+    if path.startswith("/oauth/"):
+        return Kind.OAUTH
     accepts = b"".join(value for name, value in request.scope["headers"] if name == b"accept")
     return Kind.PAGE if b"text/html" in accepts else Kind.API
 
@@ -191,8 +203,4 @@ def _error_page(asking: Asking, error: GatepostError) -> Response:
         "message": error.message,
         "hint_link": None,
     }
-    response = page(asking, "error.html", context, error.status)
-    retry_after = getattr(error, "retry_after", None)
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
-    return response
+    return page(asking, "error.html", context, error)

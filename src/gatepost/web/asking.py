@@ -50,6 +50,11 @@ class Asking:
         return read_presented(self.headers, self.authority.cookies)
 
     @property
+    def session_cookies(self) -> list[str]:
+        """Every value of our session cookie that this request brings."""
+        return session_handles(self.headers, self.authority.cookies)
+
+    @property
     def who(self) -> Principal | Visitor:
         """Who asks. Raises `SignedOut` where no check has found anybody."""
         if self.found is None:
@@ -83,17 +88,19 @@ class Asking:
 
     def wish(self, carrier: str = "cookie", resource: Iterable[str] = ()) -> Wish:
         """How this request wants to be signed in, and what it brought that will end."""
-        brought = tuple(digest(value) for value in session_handles(self.headers, self.authority.cookies))
+        brought = tuple(digest(value) for value in self.session_cookies)
         return Wish(self.origin, Carrier(carrier), tuple(resource), brought, self._brought_by_token())
 
     def _brought_by_token(self) -> tuple[str, ...]:
-        if not isinstance(self.presented, Bearer):
-            return ()
+        shown = [value for value in self.header_values("authorization") if value[:7].lower() == "bearer "]
+        found = [self._session_of(Bearer(value[7:].strip(" "))) for value in shown]
+        return tuple(session_id for session_id in found if session_id is not None)
+
+    def _session_of(self, bearer: Bearer) -> str | None:
         try:
-            found = self.authority.guard.check(self.presented)
+            return self.authority.guard.check(bearer).session_id
         except GatepostError:
-            return ()
-        return (found.session_id,)
+            return None
 
     async def read_form(self) -> None:
         """Parse a urlencoded body into `form`. Raises `BadRequest` for invalid UTF-8 or absurdly many fields."""

@@ -14,6 +14,7 @@ from gatepost.errors import (
     CrossSite,
     Forbidden,
     Refused,
+    Revoked,
     SignedOut,
     SlowDown,
     Stale,
@@ -21,13 +22,21 @@ from gatepost.errors import (
 )
 from gatepost.web.asking import Asking
 from gatepost.web.cross_site import Foreign, Ours, Unsaid, decide_cross_site
+from gatepost.web.reading import read_json
 
 Check = Callable[[Asking], Awaitable[None]]
 
 
 async def one_credential(asking: Asking) -> None:
-    """Two carriers, or two values of one cookie: 400 `ambiguous_credentials`, and ours are removed."""
-    if isinstance(asking.presented, Ambiguous):
+    """Two carriers, or two values of one: 400 `ambiguous_credentials`, and ours are removed."""
+    # Of two Authorization headers a proxy may have checked the other one, whatever its scheme.
+    if isinstance(asking.presented, Ambiguous) or len(asking.header_values("authorization")) > 1:
+        raise AmbiguousCredentials
+
+
+async def one_cookie(asking: Asking) -> None:
+    """Two values of our cookie are refused where two carriers are not: at the ways in, which end what is presented."""
+    if len(asking.session_cookies) > 1:
         raise AmbiguousCredentials
 
 
@@ -65,10 +74,14 @@ async def _require_token(asking: Asking) -> None:
 
 
 async def json_body(asking: Asking) -> None:
-    """Only `application/json` is read: 415. A form or text that happens to look like JSON can come from any site."""
+    """Only `application/json` is read: 415. A form or text that happens to look like JSON can come from any site.
+
+    FastAPI's own reading is laxer than ours (a name twice, NaN, UTF-16), so ours comes first to any endpoint: 400.
+    """
     kind = (asking.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaType
+    read_json(await asking.request.body())
 
 
 async def form_body(asking: Asking) -> None:
@@ -103,12 +116,18 @@ async def signed_in_perhaps(asking: Asking) -> None:
 
 
 async def session_perhaps(asking: Asking) -> None:
-    """Sign-out takes a dead session too; nothing at all is answered as signed out, an unclear one is refused."""
+    """A live session, or one that is dead already. 401 `signed_out` if nothing is presented.
+
+    An expired or outdated token is refused, not called dead: its session may live, and whoever signs out must not be
+    told that it has ended.
+    """
     try:
         await a_session(asking)
     except Stale:
         raise
-    except (Refused, SignedOut):
+    except Refused as error:
+        if not isinstance(asking.presented, OpaqueCookie) and not isinstance(error, Revoked):
+            raise
         asking.found = None
 
 
@@ -127,5 +146,5 @@ async def few_visits(asking: Asking) -> None:
 
 async def no_query_credentials(asking: Asking) -> None:
     """A token in the address is refused, not read: addresses end up in logs and histories (RFC 9700 section 4.3)."""
-    if "access_token" in asking.request.query_params:
+    if asking.request.scope["query_string"] and "access_token" in asking.request.query_params:
         raise BadRequest("Send the token in the Authorization header, never in the address.")

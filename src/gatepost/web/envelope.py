@@ -5,10 +5,11 @@ Plain ASGI, so that it costs little and nothing escapes it. Knows no session and
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +39,11 @@ _ALWAYS: Final = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
 }
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_HOSTS: Final = 64
+_LONGEST_LENGTH: Final = 16
 _HSTS: Final = "max-age=63072000; includeSubDomains"
 
 Failure = Callable[[Request, GatepostError], Response]
@@ -51,23 +56,33 @@ class Envelope:
         self._app = app
         self._settings = settings
         self._failure = failure
+        # Both are worked out from the settings, which takes longer than the rest of this layer.
+        self._secure = settings.secure
+        self._our_hosts: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        guarded = self._with_headers(send)
+        guarded = _with_headers(send, _headers_for(self._secure and scope["scheme"] == "https"))
         try:
             redirect = self._require_sound(scope)
             if redirect is not None:
                 await redirect(scope, receive, guarded)
                 return
-            body = await self._read_body(scope, receive)
+            if _may_have_body(scope):
+                body = await self._read_body(scope, receive)
+                if body is None:
+                    return
+                receive = _replay(body, receive)
         except GatepostError as error:
             await self._failure(Request(scope), error)(scope, receive, guarded)
             return
-        await self._app(scope, _replay(body, receive), guarded)
+        if scope["method"] == "HEAD":
+            # What GET would say; the server leaves the body out (RFC 9110 section 9.3.2).
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, guarded)
 
     def _require_sound(self, scope: Scope) -> Response | None:
         settings = self._settings
@@ -77,11 +92,18 @@ class Envelope:
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1:
             raise BadRequest("The request must have one Host header.")
-        if not settings.is_our_host(hosts[0].decode("latin-1")):
-            raise UnknownHost
-        if settings.secure and scope["scheme"] == "http":
+        if hosts[0] not in self._our_hosts:
+            self._require_our_host(hosts[0])
+        if self._secure and scope["scheme"] == "http":
             return self._to_https(scope)
         return None
+
+    def _require_our_host(self, host: bytes) -> None:
+        if not self._settings.is_our_host(host.decode("latin-1")):
+            raise UnknownHost
+        # Only what is ours is remembered, and of that not every port that somebody tries.
+        if len(self._our_hosts) < _MOST_HOSTS:
+            self._our_hosts.add(host)
 
     def _to_https(self, scope: Scope) -> Response:
         # Only what a person types into the address line is sent on. A client that spoke in the clear must notice.
@@ -91,10 +113,10 @@ class Envelope:
         query = scope["query_string"].decode("latin-1")
         return RedirectResponse("/".join(origin) + quote(scope["path"]) + (f"?{query}" if query else ""), 308)
 
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes | None:
         most = self._settings.limits.body
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-        if any(int(value) > most for value in lengths if value.isdigit()):
+        if any(len(value) > _LONGEST_LENGTH or int(value) > most for value in lengths if value.isdigit()):
             raise TooLarge(f"The body may have at most {most} bytes.")
         try:
             async with asyncio.timeout(self._settings.revocation.request_deadline.total_seconds()):
@@ -102,32 +124,53 @@ class Envelope:
         except TimeoutError:
             raise RequestTimeout from None
 
-    def _with_headers(self, send: Send) -> Send:
-        secure = self._settings.secure
 
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                is_page = headers.get("content-type", "").startswith("text/html")
-                for name, value in _ALWAYS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-                headers.setdefault("Content-Security-Policy", _PAGE_POLICY if is_page else _API_POLICY)
-                if is_page:
-                    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-                if secure:
-                    headers.setdefault("Strict-Transport-Security", _HSTS)
-            await send(message)
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """What an answer carries besides its own headers, as raw pairs: to JSON and files, and to pages."""
 
-        return guarded
+    api: tuple[tuple[bytes, bytes], ...]
+    page: tuple[tuple[bytes, bytes], ...]
 
 
-async def _collect(receive: Receive, most: int) -> bytes:
+def _with_headers(send: Send, headers: _Headers) -> Send:
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = dict(message.get("headers", ()))
+            is_page = own.get(b"content-type", b"").startswith(b"text/html")
+            more = headers.page if is_page else headers.api
+            message["headers"] = [*message.get("headers", ()), *(pair for pair in more if pair[0] not in own)]
+        await send(message)
+
+    return guarded
+
+
+@lru_cache
+def _headers_for(https: bool) -> _Headers:
+    # Never over plain http (RFC 6797 section 7.2).
+    always = {**_ALWAYS, **({"Strict-Transport-Security": _HSTS} if https else {})}
+    page = {**always, "Content-Security-Policy": _PAGE_POLICY, "Cross-Origin-Opener-Policy": "same-origin"}
+    return _Headers(_raw({**always, "Content-Security-Policy": _API_POLICY}), _raw(page))
+
+
+def _raw(headers: dict[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+def _may_have_body(scope: Scope) -> bool:
+    """Whether there is a body that has to be read and measured. One that nobody reads, the server throws away."""
+    if scope["method"] not in _BODILESS:
+        return True
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+
+
+async def _collect(receive: Receive, most: int) -> bytes | None:
+    """The whole body, or None if the client left before its end: half a form could hold half a password."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return bytes(body)
+            return None
         body += message.get("body", b"")
         if len(body) > most:
             raise TooLarge(f"The body may have at most {most} bytes.")

@@ -45,7 +45,12 @@ async def jwks(asking: Asked) -> Response:
 
 async def metadata(asking: Asked) -> Response:
     """What this authorization server offers now (RFC 8414 section 2)."""
-    return _public(json_answer(metadata_body(asking.authority.settings.issuer)))
+    return metadata_answer(asking.authority.settings.issuer)
+
+
+def metadata_answer(issuer: str) -> Response:
+    """The metadata of an issuer as a public document."""
+    return _public(json_answer(metadata_body(issuer)))
 
 
 def metadata_body(issuer: str) -> dict[str, Any]:

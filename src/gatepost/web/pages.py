@@ -34,7 +34,7 @@ def sign_in(asking: Asked) -> Response:
         begun = asking.authority.sign_in.sign_in(email, asking.field("password"), asking.wish(Carrier.COOKIE))
     except GatepostError as error:
         context = {"email": email, "next": wanted, **refusal(error)}
-        return page(asking, "sign_in.html", context, error.status)
+        return page(asking, "sign_in.html", context, error)
     return _welcome(asking, begun, safe_next(asking, wanted))
 
 
@@ -51,7 +51,7 @@ def sign_up(asking: Asked) -> Response:
         begun = asking.authority.sign_in.sign_up(email, asking.field("password"), asking.wish(Carrier.COOKIE))
     except GatepostError as error:
         context = {"email": email, "next": wanted, **_rule(asking), **refusal(error)}
-        return page(asking, "sign_up.html", context, error.status)
+        return page(asking, "sign_up.html", context, error)
     return _welcome(asking, begun, safe_next(asking, wanted))
 
 
@@ -66,8 +66,8 @@ def invite_form(asking: Asked, secret: str) -> Response:
     """What a one-time link shows. Looking does not use it up: mail scanners and previews look too."""
     try:
         invitation = asking.authority.sign_in.open_invitation(secret)
-    except NotFound:
-        return page(asking, "invite_gone.html", {}, 404)
+    except NotFound as gone:
+        return page(asking, "invite_gone.html", {}, gone)
     return page(asking, "invite.html", _invite(asking, secret, invitation.role, ""))
 
 
@@ -81,11 +81,11 @@ def invite(asking: Asked, secret: str) -> Response:
         begun = ways_in.accept_invitation(
             secret, email, asking.field("password"), asking.wish(Carrier.COOKIE)
         )
-    except NotFound:
-        return page(asking, "invite_gone.html", {}, 404)
+    except NotFound as gone:
+        return page(asking, "invite_gone.html", {}, gone)
     except GatepostError as error:
         context = {**_invite(asking, secret, role, email), **refusal(error)}
-        return page(asking, "invite.html", context, error.status)
+        return page(asking, "invite.html", context, error)
     return _welcome(asking, begun, f"{asking.root}/{'admin' if role == 'admin' else 'account'}")
 
 
@@ -117,18 +117,18 @@ def change_password(asking: Asked) -> Response:
             asking.principal, asking.field("current"), asking.field("new"), asking.origin
         )
     except InvalidCredentials as error:
-        return _account(asking, {"errors": {"current": error.message}}, error.status)
+        return _account(asking, {"errors": {"current": error.message}}, error)
     except GatepostError as error:
-        return _account(asking, refusal(error, "new"), error.status)
+        return _account(asking, refusal(error, "new"), error)
     return go_to(asking, "/account?done=password")
 
 
-def _account(asking: Asking, context: dict[str, object], status: int = 200) -> Response:
+def _account(asking: Asking, context: dict[str, object], error: GatepostError | None = None) -> Response:
     who, authority = asking.principal, asking.authority
     cards = [card(entry, who.session_id) for entry in authority.sessions.of_account(who.account_id)]
     own = authority.accounts.find(who.account_id)
     known: dict[str, object] = {"sessions": cards, "member_since": in_words(own.created_at)}
-    return page(asking, "account.html", {**known, **_rule(asking), **context}, status)
+    return page(asking, "account.html", {**known, **_rule(asking), **context}, error)
 
 
 def _rule(asking: Asking) -> dict[str, object]:

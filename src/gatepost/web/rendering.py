@@ -14,14 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from gatepost.carriers.cookie import csrf_token, mask
 from gatepost.core.principals import Principal
 from gatepost.core.sessions import Carrier
-from gatepost.errors import GatepostError, InvalidFields, NotFound, WeakPassword
+from gatepost.errors import GatepostError, InvalidFields, NotFound, OperatorError, WeakPassword
 from gatepost.services.commits import Receipt
 from gatepost.services.sessions import Standing
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
 
 BRAND: Final = "Gatepost"
-_PATH: Final = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f-\uffff]*", re.ASCII)
+_PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
 _STATIC: Final = {"gatepost.css": "text/css; charset=utf-8", "gatepost.svg": "image/svg+xml"}
 _CARRIERS: Final = {
     Carrier.COOKIE: "cookie in a browser",
@@ -56,8 +56,10 @@ class ReceiptLine:
     text: str
 
 
-def page(asking: Asking, template: str, context: Mapping[str, Any], status: int = 200) -> Response:
-    """A page for whoever asks."""
+def page(
+    asking: Asking, template: str, context: Mapping[str, Any], error: GatepostError | None = None
+) -> Response:
+    """A page for whoever asks, with the status of the error it tells of."""
     authority, who = asking.authority, asking.found
     token = ""
     if who is not None and asking.has_cookie:
@@ -73,11 +75,17 @@ def page(asking: Asking, template: str, context: Mapping[str, Any], status: int 
         "development": authority.settings.development and not authority.settings.secure,
     }
     html = _templates.get_template(template).render({**shared, **context})
-    return Response(html, status, media_type="text/html")
+    response = Response(html, error.status if error else 200, media_type="text/html")
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
 
 
 def refusal(error: GatepostError, field: str = "password") -> dict[str, Any]:
     """An error as a form shows it: beside the fields if it names any, else above them."""
+    if isinstance(error, OperatorError):
+        raise error
     if isinstance(error, InvalidFields):
         return {"errors": error.errors, "problem": None}
     if isinstance(error, WeakPassword):

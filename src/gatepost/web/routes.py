@@ -20,6 +20,7 @@ from gatepost.web.checks import (
     json_body,
     no_query_credentials,
     not_cross_site,
+    one_cookie,
     one_credential,
     session_perhaps,
     signed_in,
@@ -54,12 +55,12 @@ ANY = (no_query_credentials,)
 VISITING = (no_query_credentials, one_credential, a_session)
 MEMBER = (no_query_credentials, one_credential, signed_in)
 ADMIN = (no_query_credentials, one_credential, signed_in, admin_role)
-ENTERING = (no_query_credentials, not_cross_site, json_body)
+ENTERING = (no_query_credentials, one_cookie, not_cross_site, json_body)
 LEAVING = (no_query_credentials, one_credential, not_cross_site, session_perhaps)
 WRITING_MEMBER = (no_query_credentials, one_credential, not_cross_site, signed_in)
 WRITING_ADMIN = (no_query_credentials, one_credential, not_cross_site, signed_in, admin_role)
-GREETING = (no_query_credentials, signed_in_perhaps)
-FORM_IN = (no_query_credentials, form_body, not_cross_site, signed_in_perhaps)
+GREETING = (no_query_credentials, one_cookie, signed_in_perhaps)
+FORM_IN = (no_query_credentials, one_cookie, form_body, not_cross_site, signed_in_perhaps)
 FORM_MEMBER = (no_query_credentials, one_credential, form_body, not_cross_site, signed_in)
 FORM_ADMIN = (no_query_credentials, one_credential, form_body, not_cross_site, signed_in, admin_role)
 
