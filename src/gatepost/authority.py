@@ -5,9 +5,11 @@ and the command line are handed an `Authority` and nothing below it.
 """
 
 import os
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from gatepost.carriers.cookie import CookieNames, names_for
 from gatepost.carriers.keys import KeyRing, make_key, open_ring
@@ -41,6 +43,7 @@ from gatepost.services.sign_in import SignIn
 from gatepost.services.tokens import TokenRules, Tokens
 from gatepost.services.visits import Visits
 from gatepost.settings import Settings
+from gatepost.stores.duty import Duty
 from gatepost.stores.memory import MemoryStore
 from gatepost.stores.sql import SqlStore
 
@@ -80,7 +83,10 @@ class Authority:
         self.csrf_key = master.for_purpose("cross-site tokens")
         self.audit = Audit(self.store, self.clock, master.for_purpose("audit seals"))
         self.ring = _ring(self.store, master, machine)
+        self._machine = machine
+        self._running = False
         self._compose(settings, machine)
+        _opened.add(self)
 
     def _compose(self, settings: Settings, machine: Machine) -> None:
         bound = settings.revocation.bound.total_seconds()
@@ -106,8 +112,10 @@ class Authority:
         self.sessions = Sessions(means, settings.sessions.data_limit)
         self.visits = Visits(settings.limits.visits_per_minute, self.clock)
         self.accounts = Accounts(means, self.hashing, policy, roles)
+        self._duty = Duty(settings.database_file) if settings.database_file else None
+        rhythm = _rhythm(settings, rules, self._duty)
         self.housekeeper = Housekeeper(
-            means, self.log, self.guard, self.follower, _rhythm(settings, rules), machine.on_trouble
+            means, self.log, self.guard, self.follower, rhythm, machine.on_trouble
         )
         self.housekeeper.also(self.audit.seal)
 
@@ -117,6 +125,7 @@ class Authority:
             if not _is_running(row.pid):
                 # A server that was killed left its row; whoever revokes would wait a full bound for it.
                 self.log.leave(row.instance)
+        self._running = True
         self.follower.start()
         self.housekeeper.start()
 
@@ -206,7 +215,7 @@ def _token_rules(settings: Settings) -> TokenRules:
     )
 
 
-def _rhythm(settings: Settings, rules: GuardRules) -> Rhythm:
+def _rhythm(settings: Settings, rules: GuardRules, duty: Duty | None) -> Rhythm:
     revocation = settings.revocation
     remember = revocation.horizon + 2 * revocation.leeway + revocation.request_deadline
     return Rhythm(
@@ -214,6 +223,7 @@ def _rhythm(settings: Settings, rules: GuardRules) -> Rhythm:
         sweep=_SWEEP_EVERY,
         remember=remember.total_seconds(),
         grace=settings.tokens.refresh_grace,
+        on_duty=duty.mine if duty else lambda: True,
     )
 
 
@@ -225,3 +235,15 @@ def _is_running(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+_opened: Final[weakref.WeakSet[Authority]] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for authority in list(_opened):
+        authority.after_fork()
+
+
+# After the stores' own, which has given the child connections of its own by then.
+os.register_at_fork(after_in_child=_in_child)

@@ -14,9 +14,10 @@ from gatepost.core.ports import Clock, FollowerRow, Log, LogAnswer
 from gatepost.core.revocation import Logged, Position, RevocationSet
 from gatepost.errors import GatepostError
 
-POLL: Final = 0.005
+POLL: Final = 0.01
 HEARTBEAT: Final = 30.0
 CATCH_UP: Final = 0.2
+_SET: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class Follower:
         self._pulse: int | None = None
         self._pulse_asked: float | None = None
         self._beaten_at = float("-inf")
+        self._offset: float | None = None
+        self._on_clock_set: Callable[[], None] = _nothing
+        self._begin: Callable[[], None] | None = None
         self._confirmed = -1
         self._confirmed_at = float("-inf")
         self._folding = threading.Lock()
@@ -59,6 +63,14 @@ class Follower:
         self._answered = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
+
+    def when_clock_is_set(self, act: Callable[[], None]) -> None:
+        """What to do, in the follower's thread, when the wall clock was set by more than half a second."""
+        self._on_clock_set = act
+
+    def when_first_asked(self, begin: Callable[[], None]) -> None:
+        """What starts this follower if it has not been started when a check finds no lease: in a forked process."""
+        self._begin = begin
 
     @property
     def position(self) -> Position | None:
@@ -109,6 +121,8 @@ class Follower:
 
     def catch_up(self, wait: float = CATCH_UP) -> bool:
         """Wait until the lease is fresh, at most `wait` seconds. All who wait share one question to the log."""
+        if self._thread is None and self._begin is not None:
+            self._begin()
         with self._answered:
             self._asked.set()
             return self._answered.wait_for(lambda: self.lease.fresh(self._clock.boot()), timeout=wait)
@@ -123,6 +137,7 @@ class Follower:
     def step(self) -> None:
         """Ask the log once, fold what it says, renew the lease, and say so in the follower's row."""
         sent = self._clock.boot()
+        self._watch_clock(sent)
         # A stranger's commit after `changed` has answered is met by the next question; the lease began before both.
         # Kept until a read has succeeded: the log says only once that it changed.
         self._behind = self._log.changed() or self._behind
@@ -151,6 +166,14 @@ class Follower:
         self._told = [entry for entry in self._told if entry.seq > answer.position.seq]
         self._position = answer.position
         self._behind = False
+
+    def _watch_clock(self, boot: float) -> None:
+        # What is known ends by the boot clock, which nobody sets. A wall clock that was set has another opinion of
+        # every expiry, so all of it is verified anew: cheaper than asking a second clock at every check.
+        offset = self._clock.now().timestamp() - boot
+        if self._offset is not None and abs(offset - self._offset) > _SET:
+            self._on_clock_set()
+        self._offset = offset
 
     def _renew(self, answer: LogAnswer | None, sent: float) -> None:
         if self._log.pulses:
@@ -184,3 +207,7 @@ class Follower:
                 self._on_trouble(error)
             self._asked.wait(POLL)
             self._asked.clear()
+
+
+def _nothing() -> None:
+    """What is done when nobody asked for more."""

@@ -19,13 +19,23 @@ from gatepost.carriers import tokens
 from gatepost.carriers.keys import KeyRing
 from gatepost.carriers.presented import Ambiguous, Bearer, Nothing, OpaqueCookie, Presented, has_handle_shape
 from gatepost.checking.follower import Follower
+from gatepost.checking.tally import COOKIE, TOKEN, Tally
 from gatepost.core.permissions import permissions_of
 from gatepost.core.ports import Clock, SessionStore
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import Standing, Subject
 from gatepost.core.secrets import digest
 from gatepost.core.sessions import Alive, Carrier, Ended, SessionLimits, SessionView, TimedOut, decide_session
-from gatepost.errors import AmbiguousCredentials, Expired, Malformed, Outdated, Revoked, SignedOut, Stale
+from gatepost.errors import (
+    AmbiguousCredentials,
+    Expired,
+    GatepostError,
+    Malformed,
+    Outdated,
+    Revoked,
+    SignedOut,
+    Stale,
+)
 
 _TRIES: Final = range(4)
 _ROLE_SETS: Final = 1024
@@ -110,36 +120,48 @@ class Guard:
         self._tokens: dict[bytes, Known] = {}
         self._seen: dict[str, datetime] = {}
         self._flushing: dict[str, datetime] = {}
+        self.tally = Tally()
+        # Spares the known check one look-up of a name.
+        self._accepted = self.tally.accepted
+        follower.when_clock_is_set(self.forget)
 
     def check(self, presented: Presented) -> Principal | Visitor:
         """Who presents this, for callers that may block. Raises `SignedOut`, `AmbiguousCredentials` or `Refused`."""
-        for _ in _TRIES:
-            found = self.step(presented)
-            match found:
-                case Principal() | Visitor():
-                    return found
-                case Load(handle):
-                    self.admit(handle, self._sessions.session_by_handle(handle))
-                case CatchUp():
-                    self.require_caught_up(self._follower.catch_up())
-                case never:
-                    assert_never(never)
-        raise Stale(detail=_NEVER_SETTLED)
+        try:
+            for _ in _TRIES:
+                found = self.step(presented)
+                match found:
+                    case Principal() | Visitor():
+                        return found
+                    case Load(handle):
+                        self.admit(handle, self._sessions.session_by_handle(handle))
+                    case CatchUp():
+                        self.require_caught_up(self._follower.catch_up())
+                    case never:
+                        assert_never(never)
+            raise Stale(detail=_NEVER_SETTLED)
+        except GatepostError as error:
+            self.tally.refused(presented, error)
+            raise
 
     async def check_async(self, presented: Presented) -> Principal | Visitor:
         """The same as `check`, without blocking the event loop. A known carrier is answered without awaiting."""
-        for _ in _TRIES:
-            found = self.step(presented)
-            match found:
-                case Principal() | Visitor():
-                    return found
-                case Load(handle):
-                    self.admit(handle, await self._load_async(handle))
-                case CatchUp():
-                    self.require_caught_up(await to_thread.run_sync(self._follower.catch_up))
-                case never:
-                    assert_never(never)
-        raise Stale(detail=_NEVER_SETTLED)
+        try:
+            for _ in _TRIES:
+                found = self.step(presented)
+                match found:
+                    case Principal() | Visitor():
+                        return found
+                    case Load(handle):
+                        self.admit(handle, await self._load_async(handle))
+                    case CatchUp():
+                        self.require_caught_up(await to_thread.run_sync(self._follower.catch_up))
+                    case never:
+                        assert_never(never)
+            raise Stale(detail=_NEVER_SETTLED)
+        except GatepostError as error:
+            self.tally.refused(presented, error)
+            raise
 
     async def _load_async(self, handle: bytes) -> SessionView | None:
         # A thread hop costs ten times what an embedded database takes for a point read.
@@ -200,6 +222,11 @@ class Guard:
         """Raise `Stale` unless the log could be read in time."""
         if not caught_up:
             raise Stale(detail="the log could not be read within the bound")
+
+    def forget(self) -> None:
+        """Verify everything anew from the next check on."""
+        self._cookies.clear()
+        self._tokens.clear()
 
     def saw(self, session_id: str, now: datetime) -> None:
         """Note that a session was used in a way that is not a check: a refresh."""

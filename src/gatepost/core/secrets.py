@@ -55,7 +55,12 @@ def digest(text: str) -> bytes:
 
     A slow hash would add nothing: 256 random bits cannot be guessed however fast the guesses are checked.
     """
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        # A lone surrogate, which only a stranger sends. The plain form comes first because every check pays for it.
+        raw = text.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(raw).digest()
 
 
 def same(left: bytes, right: bytes) -> bool:

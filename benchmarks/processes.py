@@ -1,0 +1,108 @@
+"""Servers as child processes: started, waited for, looked at from outside, stopped.
+
+What a child costs is read from the kernel's own books, which a busy machine does not falsify. Where there are none
+(not Linux) the figure is left out.
+"""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_PATIENCE: Final = 30.0
+_BOOKS: Final = Path("/proc/self/schedstat")
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running server. `ready_after` is how long it took from its start to its first answer, in seconds."""
+
+    pid: int
+    port: int
+    ready_after: float
+
+    def cpu_seconds(self) -> float | None:
+        """How long its threads have been on a core since they began, None where the kernel does not say."""
+        if not _BOOKS.exists():
+            return None
+        spent = 0
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with suppress(OSError):
+                spent += int((task / "schedstat").read_text().split()[0])
+        return spent / 1e9
+
+    def megabytes(self) -> float | None:
+        """Its resident memory, None where the kernel does not say."""
+        return resident(self.pid)
+
+
+def resident(pid: int) -> float | None:
+    """The resident memory of a process in megabytes (10^6 bytes)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS:"))
+
+
+@contextmanager
+def server(name: str, path: str, core: int | None = None, kept: Path | None = None) -> Iterator[Child]:
+    """One of `servers.py`, once it answers 200 at `path`; stopped at the end. Its folder is new, or `kept`."""
+    with TemporaryDirectory(prefix="gatepost-bench-") as fresh, socket.socket() as listening:
+        folder = str(kept or fresh)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        port, descriptor = listening.getsockname()[1], listening.fileno()
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.servers", name, folder, str(port), str(descriptor)],
+            cwd=_ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            pass_fds=(descriptor,),
+        )
+        try:
+            if core is not None:
+                os.sched_setaffinity(process.pid, {core})
+            _wait_for(process, port, path)
+            yield Child(process.pid, port, time.perf_counter() - began)
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
+    # The socket listens already, so the first request waits in its queue until somebody accepts it.
+    connection = http.client.HTTPConnection("localhost", port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"the server answered {answer.status} at {path}")
+    if process.poll() is not None:
+        raise RuntimeError(f"the server ended with {process.returncode}")
+
+
+@contextmanager
+def two_cores() -> Iterator[tuple[int | None, int | None]]:
+    """A core for the servers and another for whoever asks them; (None, None) where that cannot be chosen."""
+    if not hasattr(os, "sched_setaffinity") or len(mine := os.sched_getaffinity(0)) < 2:
+        yield None, None
+        return
+    theirs, ours = sorted(mine)[:2]
+    os.sched_setaffinity(0, {ours})
+    try:
+        yield theirs, ours
+    finally:
+        os.sched_setaffinity(0, mine)

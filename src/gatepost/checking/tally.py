@@ -1,0 +1,64 @@
+"""What a guard has answered since its process began, as plain numbers.
+
+Owns counting and nothing else: who reads the numbers, and in which form, is the web floor's. A count costs a known
+check one addition; a lock would cost more than the check has to give.
+"""
+
+from typing import Final
+
+from gatepost.carriers.presented import Bearer, OpaqueCookie, Presented
+from gatepost.errors import AmbiguousCredentials, GatepostError, SignedOut
+
+COOKIE: Final = 0
+TOKEN: Final = 1
+CARRIERS: Final = ("cookie", "token")
+ACCEPTED: Final = "accepted"
+_NO_CARRIER: Final = "none"
+
+
+class Tally:
+    """Checks by carrier and result, what had to be fetched for them, and how often the lease had to be waited for.
+
+    `accepted`, `loads` and `verified` are counted by the guard itself. An addition of that kind is not interrupted
+    under the global lock of the interpreter; without that lock a count may be lost now and then.
+    """
+
+    __slots__ = ("_refused", "accepted", "catch_ups", "loads", "verified")
+
+    def __init__(self) -> None:
+        self.accepted = [0, 0]
+        self.loads = 0
+        self.verified = 0
+        self.catch_ups = 0
+        self._refused: dict[tuple[str, str], int] = {}
+
+    def refused(self, presented: Presented, error: GatepostError) -> None:
+        """Count a check that raised, under the name of what it raised."""
+        key = (_carrier_of(presented), _result_of(error))
+        self._refused.setdefault(key, 0)
+        self._refused[key] += 1
+
+    def results(self) -> dict[tuple[str, str], int]:
+        """How many checks there were, by carrier ("cookie", "token", "none") and result."""
+        accepted = {
+            (name, ACCEPTED): count for name, count in zip(CARRIERS, self.accepted, strict=True) if count
+        }
+        return accepted | self._refused
+
+
+def _carrier_of(presented: Presented) -> str:
+    match presented:
+        case OpaqueCookie():
+            return CARRIERS[COOKIE]
+        case Bearer():
+            return CARRIERS[TOKEN]
+        case _:
+            return _NO_CARRIER
+
+
+_RESULTS: Final = {SignedOut: "nothing_presented", AmbiguousCredentials: "ambiguous"}
+
+
+def _result_of(error: GatepostError) -> str:
+    kind = type(error)
+    return _RESULTS.get(kind) or "".join(f"_{one.lower()}" if one.isupper() else one for one in kind.__name__)[1:]
