@@ -185,4 +185,5 @@ def test_waiting_is_said_in_whole_seconds() -> None:
 def test_example_of_the_page_is_a_real_one() -> None:
     """The problem in docs/errors.md is what SignedOut looks like."""
     text = DOCS.read_text()
-    assert f'"title": "{errors.SignedOut.text}", "status": 401, "code": "signed_out"' in text
+    assert f'"title": "{errors.SignedOut.text}", "status": 401,' in text
+    assert f'"code": "{errors.SignedOut.code}", "detail": "{errors.SignedOut.text}"' in text
