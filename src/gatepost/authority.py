@@ -5,6 +5,7 @@ and the command line are handed an `Authority` and nothing below it.
 """
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -112,28 +113,46 @@ class Authority:
         self.sessions = Sessions(means, settings.sessions.data_limit)
         self.visits = Visits(settings.limits.visits_per_minute, self.clock)
         self.accounts = Accounts(means, self.hashing, policy, roles)
+        self._starting = threading.Lock()
         self._duty = Duty(settings.database_file) if settings.database_file else None
         rhythm = _rhythm(settings, rules, self._duty)
-        self.housekeeper = Housekeeper(
-            means, self.log, self.guard, self.follower, rhythm, machine.on_trouble
-        )
+        self.housekeeper = Housekeeper(means, self.log, self.guard, self.follower, rhythm, machine.on_trouble)
         self.housekeeper.also(self.audit.seal)
 
     def start(self) -> None:
         """Begin to follow the log and to keep house. May be called again; does nothing then."""
-        for row in self.log.followers():
-            if not _is_running(row.pid):
-                # A server that was killed left its row; whoever revokes would wait a full bound for it.
-                self.log.leave(row.instance)
-        self._running = True
-        self.follower.start()
-        self.housekeeper.start()
+        with self._starting:
+            for row in self.log.followers():
+                if not _is_running(row.pid):
+                    # A server that was killed left its row; whoever revokes would wait a full bound for it.
+                    self.log.leave(row.instance)
+            self._running = True
+            self.follower.start()
+            self.housekeeper.start()
 
     def stop(self) -> None:
         """Flush, leave the list of followers, close the store."""
+        self._running = False
+        _opened.discard(self)
         self.housekeeper.stop()
+        if self._duty:
+            self._duty.leave()
         self.follower.stop()
         self.store.close()
+
+    def after_fork(self) -> None:
+        """In a forked child: be another server process, with a name, caches and locks of its own.
+
+        The parent's threads are not here, and a lock that one of them held would never be let go. If the parent was
+        running, the child's first check starts what the child needs: most forked processes never check anything.
+        """
+        if self._duty:
+            self._duty.leave()
+        if isinstance(self.store, SqlStore):
+            self.log = self.store.log()
+        self._compose(self.settings, self._machine)
+        if self._running:
+            self.follower.when_first_asked(self.start)
 
 
 def _open_store(settings: Settings, randomness: Randomness) -> tuple[Store, Log]:
@@ -211,7 +230,7 @@ def _token_rules(settings: Settings) -> TokenRules:
         audiences=settings.audiences,
         access_life=settings.access_ttl,
         refresh_life=settings.refresh_ttl,
-        grace=settings.tokens.refresh_grace,
+        grace=settings.refresh_grace,
     )
 
 
@@ -222,7 +241,7 @@ def _rhythm(settings: Settings, rules: GuardRules, duty: Duty | None) -> Rhythm:
         touch=min(_TICK, rules.touch_every.total_seconds()),
         sweep=_SWEEP_EVERY,
         remember=remember.total_seconds(),
-        grace=settings.tokens.refresh_grace,
+        grace=settings.refresh_grace,
         on_duty=duty.mine if duty else lambda: True,
     )
 

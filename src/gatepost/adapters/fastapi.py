@@ -50,6 +50,10 @@ class Gatepost:
     @property
     def authority(self) -> Authority:
         """Everything behind the endpoints, opened at the first use and running from then on."""
+        authority = self._authority
+        if authority is not None:
+            # No lock: a process forked while another thread held it would wait for ever.
+            return authority
         # Without the application's lifespan (a test client, a bare ASGI call) the first request finds it started too.
         with self._opening:
             if self._authority is None:
@@ -143,7 +147,7 @@ class Gatepost:
     def _joined(self, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncIterator[Any]:
-            await to_thread.run_sync(lambda: self.authority)
+            await to_thread.run_sync(self._begin)
             try:
                 async with inner(app) as state:
                     yield state
@@ -151,6 +155,10 @@ class Gatepost:
                 await to_thread.run_sync(self._close)
 
         return lifespan
+
+    def _begin(self) -> None:
+        # Opened before a fork it is there, but does not run here yet.
+        self.authority.start()
 
     def _close(self) -> None:
         with self._opening:
@@ -176,7 +184,9 @@ class _Embedded:
             authority = await to_thread.run_sync(lambda: self._gatepost.authority)
         made = self._made
         if made is None or made[0] is not authority:
-            made = self._made = (authority, make_app(authority, with_docs=self._with_docs))
+            served = bool(authority.settings.metrics.served)
+            app = make_app(authority, with_docs=self._with_docs, with_metrics=served)
+            made = self._made = (authority, app)
         await made[1](scope, receive, send)
 
 

@@ -28,6 +28,14 @@ class Identity:
     pid: int
 
 
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Facts, and how long they may be believed: one value, for a lease must not vouch for another set than its own."""
+
+    revocations: RevocationSet
+    lease: Lease
+
+
 class Follower:
     """The live facts of one log, kept up to date by a thread that is started at the first use."""
 
@@ -40,8 +48,7 @@ class Follower:
         bound: float,
         on_trouble: Callable[[Exception], None] = lambda error: None,
     ) -> None:
-        self.revocations = RevocationSet()
-        self.lease = Lease()
+        self.knowledge = Knowledge(RevocationSet(), Lease())
         self._log = log
         self._clock = clock
         self._identity = identity
@@ -73,6 +80,16 @@ class Follower:
         self._begin = begin
 
     @property
+    def revocations(self) -> RevocationSet:
+        """The live facts."""
+        return self.knowledge.revocations
+
+    @property
+    def lease(self) -> Lease:
+        """How long they may be believed."""
+        return self.knowledge.lease
+
+    @property
     def position(self) -> Position | None:
         """How far this process has read, None before the first answer."""
         return self._position
@@ -100,7 +117,7 @@ class Follower:
         self._stopping = True
         self._asked.set()
         thread.join()
-        self.lease = Lease()
+        self.knowledge = Knowledge(self.revocations, Lease())
         self._confirmed = -1
         try:
             self._log.leave(self._identity.instance)
@@ -135,21 +152,32 @@ class Follower:
             self._log.beat()
 
     def step(self) -> None:
-        """Ask the log once, fold what it says, renew the lease, and say so in the follower's row."""
+        """Ask the log once, fold what it says, say so in the follower's row, renew the lease."""
         sent = self._clock.boot()
         self._watch_clock(sent)
+        # Whoever revokes waits for no row that is missing or has lapsed. A lease that begins is announced before the
+        # question is asked: announced later, an ending in between would be answered while this process accepts.
+        held = self.lease
+        begins = not held.fresh(sent)
+        if begins:
+            self._confirm(sent)
         # A stranger's commit after `changed` has answered is met by the next question; the lease began before both.
         # Kept until a read has succeeded: the log says only once that it changed.
         self._behind = self._log.changed() or self._behind
         answer = self._log.read(self._position) if self._behind else None
-        with self._folding:
-            if answer is not None:
+        if answer is not None:
+            with self._folding:
                 self._take(answer)
-            # Facts first, lease second: a fresh lease never stands over knowledge that has not arrived.
+        if self._seq != self._confirmed:
+            self._confirm(sent)
+        # Facts first, row second, lease third: a fresh lease never stands over knowledge that has not arrived, nor
+        # behind a row that others have given up.
+        if begins or held.fresh(self._clock.boot()):
             self._renew(answer, sent)
         with self._answered:
             self._answered.notify_all()
-        self._confirm(sent)
+        if sent >= self._confirmed_at + HEARTBEAT:
+            self._confirm(sent)
 
     def _take(self, answer: LogAnswer) -> None:
         if answer.reset:
@@ -158,7 +186,10 @@ class Follower:
             # Also what was committed here while the log was answering: it is not in the answer and bites already.
             for entry in (*answer.facts, *self._told):
                 fresh.fold(entry.seq, entry.fact)
-            self.revocations = fresh
+            # An old primary or an older copy may say this. What it has not heard is forgotten here, so the lease that
+            # stood on it goes in the same moment, and another begins with what this one vouches for.
+            self.knowledge = Knowledge(fresh, Lease())
+            self._pulse = self._pulse_asked = None
         else:
             for entry in answer.facts:
                 self.revocations.fold(entry.seq, entry.fact)
@@ -186,13 +217,15 @@ class Follower:
             if not moved or vouched is None:
                 return
             sent = vouched
-        self.lease = renewed(self.lease, sent=sent, age=answer.age if answer else 0.0, bound=self._bound)
+        lease = renewed(self.lease, sent=sent, age=answer.age if answer else 0.0, bound=self._bound)
+        self.knowledge = Knowledge(self.revocations, lease)
+
+    @property
+    def _seq(self) -> int:
+        return self._position.seq if self._position else -1
 
     def _confirm(self, now: float) -> None:
-        seq = self._position.seq if self._position else -1
-        if seq == self._confirmed and now < self._confirmed_at + HEARTBEAT:
-            return
-        identity = self._identity
+        identity, seq = self._identity, self._seq
         self._log.confirm(FollowerRow(identity.instance, identity.pid, seq, self._clock.now()))
         self._confirmed, self._confirmed_at = seq, now
 

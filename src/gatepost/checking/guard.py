@@ -173,12 +173,12 @@ class Guard:
         """One look at memory: the answer, or what is missing for it. Raises like `check`."""
         match presented:
             case OpaqueCookie():
-                handle = digest(presented.value)
+                handle, kind = digest(presented.value), COOKIE
                 known = self._cookies.get(handle)
                 if known is None:
                     return _unknown(presented.value, handle)
             case Bearer():
-                handle = digest(presented.token)
+                handle, kind = digest(presented.token), TOKEN
                 known = self._tokens.get(handle) or self._first_seen(presented.token, handle)
             case Nothing():
                 raise SignedOut
@@ -186,15 +186,17 @@ class Guard:
                 raise AmbiguousCredentials
             case never:
                 assert_never(never)
-        # The lease is taken before the facts are asked and compared after: a process that was stopped in between
-        # wakes with old facts, and a lease renewed meanwhile must not vouch for them.
-        lease = self._follower.lease
-        standing = self._follower.revocations.covers(known)
+        # Facts and lease are taken as one and the lease is compared last: a process that was stopped in between wakes
+        # with old facts, and a lease renewed meanwhile must not vouch for them.
+        knowledge = self._follower.knowledge
+        standing = knowledge.revocations.covers(known)
         boot = self._boot()
         if standing is not _LIVE or boot >= known.until:
             return self._fallen(known, handle, standing, boot)
-        if boot >= lease.until:
+        if boot >= knowledge.lease.until:
+            self.tally.catch_ups += 1
             return CatchUp()
+        self._accepted[kind] += 1
         if boot >= known.touch_at:
             known.touch_at = boot + self._touch_every
             self._seen[known.session_id] = self._now()
@@ -202,6 +204,7 @@ class Guard:
 
     def admit(self, handle: bytes, view: SessionView | None) -> None:
         """Remember a session read from the store, or raise why it does not stand."""
+        self.tally.loads += 1
         if view is None:
             raise Malformed(detail="no session has this cookie")
         boot, now = self._boot(), self._now()
@@ -253,6 +256,7 @@ class Guard:
 
     def _first_seen(self, token: str, key: bytes) -> Known:
         known = self._verified(token)
+        self.tally.verified += 1
         _bounded(self._tokens, self._rules.most_known)
         self._tokens[key] = known
         return known

@@ -7,7 +7,17 @@ check one addition; a lock would cost more than the check has to give.
 from typing import Final
 
 from gatepost.carriers.presented import Bearer, OpaqueCookie, Presented
-from gatepost.errors import AmbiguousCredentials, GatepostError, SignedOut
+from gatepost.errors import (
+    AmbiguousCredentials,
+    Expired,
+    GatepostError,
+    Malformed,
+    NotForUs,
+    Outdated,
+    Revoked,
+    SignedOut,
+    Stale,
+)
 
 COOKIE: Final = 0
 TOKEN: Final = 1
@@ -56,9 +66,17 @@ def _carrier_of(presented: Presented) -> str:
             return _NO_CARRIER
 
 
-_RESULTS: Final = {SignedOut: "nothing_presented", AmbiguousCredentials: "ambiguous"}
+_RESULTS: Final[dict[type[GatepostError], str]] = {
+    Expired: "expired",
+    Revoked: "revoked",
+    Outdated: "outdated",
+    Malformed: "malformed",
+    NotForUs: "not_for_us",
+    Stale: "stale",
+    SignedOut: "nothing_presented",
+    AmbiguousCredentials: "ambiguous",
+}
 
 
 def _result_of(error: GatepostError) -> str:
-    kind = type(error)
-    return _RESULTS.get(kind) or "".join(f"_{one.lower()}" if one.isupper() else one for one in kind.__name__)[1:]
+    return _RESULTS.get(type(error), error.code)

@@ -298,8 +298,8 @@ def parse_seal(text: str) -> Seal | None:
 
 
 def _mark(key: bytes, entry: Entry) -> bytes:
-    content = canonical((b"row", b"%d" % entry.number, entry.content))
-    return entry.number.to_bytes(_NUMBER_BYTES, "big", signed=True) + _hmac(key, content)[:_MARK_BYTES]
+    mark = _hmac(key, canonical((b"row", entry.content)))[:_MARK_BYTES]
+    return entry.number.to_bytes(_NUMBER_BYTES, "big", signed=True) + mark
 
 
 def _marks(marks: bytes) -> Iterator[tuple[int, bytes]]:

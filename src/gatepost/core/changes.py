@@ -40,6 +40,7 @@ class Event(StrEnum):
     INVITATION_MADE = "invitation_made"
     INVITATION_USED = "invitation_used"
     KEY_MADE = "key_made"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)

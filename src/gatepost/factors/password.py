@@ -81,6 +81,7 @@ class Gate:
         self._lock = Lock()
         self._line: deque[Event] = deque()
         self._in_use = 0
+        self.turned_away = 0
 
     @property
     def in_use(self) -> int:
@@ -99,6 +100,7 @@ class Gate:
                 self._in_use += 1
                 return
             if len(self._line) >= self._queue:
+                self.turned_away += 1
                 raise Busy(_RETRY_AFTER, detail="the queue for password hashing is full")
             self._line.append(turn)
         try:
@@ -130,6 +132,7 @@ class Gate:
                 self._pass_on()
             else:
                 self._line.remove(turn)
+            self.turned_away += 1
 
 
 class PasswordFactor:
@@ -159,6 +162,11 @@ class PasswordFactor:
     def waiting(self) -> int:
         """How many calls wait for their turn now."""
         return self._gate.waiting
+
+    @property
+    def turned_away(self) -> int:
+        """How many calls did not get their turn since the start, because the queue was full or the wait too long."""
+        return self._gate.turned_away
 
     @property
     def hashes_done(self) -> int:

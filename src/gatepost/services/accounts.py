@@ -19,6 +19,7 @@ from gatepost.errors import EmailTaken, InvalidCredentials, InvalidFields, NotFo
 from gatepost.services.commits import Receipt
 from gatepost.services.means import Means
 from gatepost.services.passwords import PasswordPolicy
+from gatepost.services.standing import own_session
 
 INVITATION_LIFE: Final = timedelta(minutes=30)
 
@@ -141,8 +142,9 @@ class Accounts:
     def change_password(self, who: Principal, current: str, new: str, origin: Origin) -> Receipt:
         """Change one's own password and end every other session.
 
-        Raises `InvalidCredentials` if `current` is wrong, `WeakPassword`. The account is put at the version that
-        `current` was verified against: two changes at once do not both win.
+        Raises `InvalidCredentials` if `current` is wrong, `WeakPassword`, and `Revoked` if the session that asks was
+        ended meanwhile: who was signed out while the passwords were hashing does not get the account after all. The
+        account is put at the version that `current` was verified against: two changes at once do not both win.
         """
         account = self.find(who.account_id)
         verdict = self._hashing.verify(account.password_hash, normalise(current))
@@ -156,20 +158,26 @@ class Accounts:
             device=origin.device,
         )
         if not isinstance(verdict, Verified):
-            failed = replace(row, event=Event.PASSWORD_CHANGE_FAILED)
-            self._means.commits.commit(Change(at=row.at, audit=(failed,)))
-            raise InvalidCredentials("The current password is not right.")
+            raise self._refused_change(row)
         password_hash = self._hashing.hash(self._policy.require(new, account.email))
         fact = AccountEnded(account.id, keep=who.session_id)
 
         def step() -> Receipt:
             latest = self.find(account.id)
             if latest.password_hash != account.password_hash or latest.locked_at is not None:
-                raise InvalidCredentials("The current password is not right.")
+                raise self._refused_change(row)
+            asking = own_session(self._means, who)
             changed = replace(latest, password_hash=password_hash)
-            return self._means.commits.end(Change(at=row.at, put=(changed,), facts=(fact,), audit=(row,)))
+            return self._means.commits.end(
+                Change(at=row.at, put=(changed,), expects=(asking,), facts=(fact,), audit=(row,))
+            )
 
         return self._means.commits.decided(step)
+
+    def _refused_change(self, row: AuditRow) -> InvalidCredentials:
+        failed = replace(row, event=Event.PASSWORD_CHANGE_FAILED)
+        self._means.commits.commit(Change(at=row.at, audit=(failed,)))
+        return InvalidCredentials("The current password is not right.")
 
     def invite(self, role: str, actor: str) -> Secret:
         """A new one-time link's secret, good for 30 minutes. Older open links for the role are taken back."""

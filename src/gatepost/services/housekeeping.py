@@ -25,12 +25,14 @@ class Rhythm:
     """How often each step is taken, in seconds; `remember` is how long a fact stays in followers' memory.
 
     That is the horizon, twice the leeway, and the deadline of a request: whatever a fact could hit has ended by then.
+    `on_duty` says whether what needs doing once, by one of all processes, is this one's to do.
     """
 
     touch: float
     sweep: float
     remember: float
     grace: timedelta
+    on_duty: Callable[[], bool] = lambda: True
 
 
 class Housekeeper:
@@ -51,11 +53,17 @@ class Housekeeper:
         self._follower = follower
         self._rhythm = rhythm
         self._on_trouble = on_trouble
+        self._duties: list[Callable[[], object]] = []
         self._swept_at = float("-inf")
         self._marks: deque[tuple[float, int]] = deque()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.swept = 0
+        self.sweeps = 0
+
+    def also(self, duty: Callable[[], object]) -> None:
+        """Make something a step of every round of the process on duty, and of its end."""
+        self._duties.append(duty)
 
     def start(self) -> None:
         """Go on until `stop`."""
@@ -71,6 +79,7 @@ class Housekeeper:
             self._stop.set()
             thread.join()
             self._safely(self.flush)
+            self._safely(self._do_duties)
 
     def flush(self) -> None:
         """Write when sessions were last seen, as one batch. What cannot be written is kept for the next time."""
@@ -93,6 +102,7 @@ class Housekeeper:
             if batch == 0 or self._stop.is_set():
                 break
         self.swept += gone
+        self.sweeps += 1
         return gone
 
     def raise_floor(self) -> None:
@@ -100,33 +110,45 @@ class Housekeeper:
 
         A wall clock that jumps forward would drop facts that still hit something.
         """
+        floor = self._passed()
+        if floor is not None and self._rhythm.on_duty():
+            self._log.raise_floor(floor)
+
+    def _passed(self) -> int | None:
+        # Also while another process is on duty: whoever takes over needs to know what was the newest, and when.
         position, now = self._follower.position, self._means.clock.boot()
         if position is None:
-            return
+            return None
         if not self._marks or self._marks[-1][1] != position.seq:
             self._marks.append((now, position.seq))
         floor = None
         while self._marks and self._marks[0][0] + self._rhythm.remember < now:
             floor = self._marks.popleft()[1]
-        if floor is not None:
-            self._log.raise_floor(floor)
+        return floor
 
     def tick(self) -> None:
         """One round of everything that is due."""
         self._safely(self.flush)
         self._safely(self.raise_floor)
+        self._safely(self._do_duties)
+        self._safely(self._sweep_when_due)
+
+    def _sweep_when_due(self) -> None:
         now = self._means.clock.boot()
-        if now >= self._swept_at + self._rhythm.sweep:
+        if now >= self._swept_at + self._rhythm.sweep and self._rhythm.on_duty():
             self._swept_at = now
-            self._safely(self._sweep_quietly)
+            self.sweep()
 
-    def _sweep_quietly(self) -> None:
-        self.sweep()
+    def _do_duties(self) -> None:
+        if self._rhythm.on_duty():
+            for duty in self._duties:
+                self._safely(duty)
 
-    def _safely(self, step: Callable[[], None]) -> None:
+    def _safely(self, step: Callable[[], object]) -> None:
         try:
             step()
-        except GatepostError as error:
+        except Exception as error:
+            # The other steps, and the next round of this one, must not stop for it.
             self._on_trouble(error)
 
     def _run(self) -> None:

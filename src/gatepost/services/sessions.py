@@ -1,7 +1,7 @@
 """The life of a session after its start: its data, the list its owner sees, and every way to end it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -10,12 +10,15 @@ from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import AccountEnded, EveryoneEnded, SessionEnded
-from gatepost.core.sessions import Alive, Origin, Session, SessionView, decide_session
-from gatepost.errors import Forbidden, NotFound, Revoked, TooLarge
+from gatepost.core.sessions import Carrier, Origin, Session, SessionView
+from gatepost.errors import Forbidden, NotFound, TooLarge
 from gatepost.services.commits import Receipt
 from gatepost.services.means import Means
+from gatepost.services.standing import own_session, require_standing, stands
 
 _MOST_DEPTH: Final = 32
+_PAGE: Final = 1000
+_REFRESHING: Final = frozenset({Carrier.TOKEN, Carrier.TOKEN_COOKIE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,30 @@ class Sessions:
 
     def current(self, who: Principal | Visitor) -> Standing:
         """The session of whoever asks, read from the store. Raises `Revoked`."""
-        view = self._means.store.session(who.session_id)
-        if view is None or not self._stands(view):
-            raise Revoked(detail="the session ended after it was checked")
-        return self._standing(view)
+        return self._standing(require_standing(self._means, who))
 
     def of_account(self, account_id: str) -> list[Standing]:
         """The live sessions of an account, newest first."""
         views = self._means.store.sessions_of(account_id)
         return [self._standing(view) for view in views if self._stands(view)]
+
+    def repeats_elsewhere(self, sessions: Sequence[Standing]) -> dict[str, AuditRow]:
+        """For each of these sessions of one account: the last time its refresh token was repeated from elsewhere.
+
+        A lost answer is asked for again from where it was lost. From another address or program it may be a thief, who
+        got the same as the owner: the owner is told, and decides.
+        """
+        held = {
+            one.session.id: one.session.account_id for one in sessions if one.session.carrier in _REFRESHING
+        }
+        found: dict[str, AuditRow] = {}
+        for account_id in {account_id for account_id in held.values() if account_id is not None}:
+            after = 0
+            while page := self._means.store.audit_rows(account_id=account_id, after=after, limit=_PAGE):
+                after = page[-1][0]
+                rows = [row for _, row in page if row.event is Event.REFRESH_REPEATED_ELSEWHERE]
+                found |= {row.session_id: row for row in rows if row.session_id in held}
+        return found
 
     def everyone(self, *, after: str | None, limit: int) -> tuple[list[Standing], str | None]:
         """Live sessions of all accounts, one page, and the id to go on after."""
@@ -99,19 +117,15 @@ class Sessions:
         return self._means.commits.decided(step)
 
     def end_others(self, who: Principal, origin: Origin) -> Receipt:
-        """End every session of the account but the one that asks."""
-        now = self._means.clock.now()
-        row = AuditRow(
-            Event.OTHER_SESSIONS_ENDED,
-            now,
-            account_id=who.account_id,
-            actor=who.account_id,
-            session_id=who.session_id,
-            address=origin.address,
-            device=origin.device,
-        )
+        """End every session of the account but the one that asks. Raises `Revoked` if that one has ended."""
         fact = AccountEnded(who.account_id, keep=who.session_id)
-        return self._means.commits.end(Change(at=now, facts=(fact,), audit=(row,)))
+
+        def step() -> Receipt:
+            session = own_session(self._means, who)
+            row = self._row(Event.OTHER_SESSIONS_ENDED, session, who.account_id, origin)
+            return self._means.commits.end(Change(at=row.at, expects=(session,), facts=(fact,), audit=(row,)))
+
+        return self._means.commits.decided(step)
 
     def end_any(self, session_id: str, actor: str) -> Receipt:
         """End a session on an administrator's word. Raises `NotFound`."""
@@ -145,7 +159,7 @@ class Sessions:
         )
 
     def _stands(self, view: SessionView) -> bool:
-        return isinstance(decide_session(view, self._means.limits, self._means.clock.now()), Alive)
+        return stands(self._means, view)
 
     def _standing(self, view: SessionView) -> Standing:
         return Standing(view.session, view.account, self._means.limits.idle_expiry(view.session))

@@ -36,6 +36,7 @@ from gatepost.errors import (
     NotFound,
 )
 from gatepost.services.means import Means
+from gatepost.services.outcomes import Outcomes, counted
 from gatepost.services.passwords import PasswordPolicy
 from gatepost.services.tokens import TokenPair, Tokens
 
@@ -108,6 +109,7 @@ class SignIn:
         self._hashing = hashing
         self._policy = policy
         self._carry_over = tuple(carry_over)
+        self.outcomes = Outcomes()
 
     def visit(self, carrier: Carrier, origin: Origin) -> Visiting:
         """A session for somebody without an account. Raises `CarrierUnavailable`."""
@@ -130,6 +132,7 @@ class SignIn:
         self._means.commits.commit(Change(at=now, put=(session,)))
         return Visiting(session, CookieIssued(handle))
 
+    @counted("sign_up")
     def sign_up(self, email: str, password: str, wish: Wish) -> SignedIn:
         """A new account, signed in.
 
@@ -148,6 +151,7 @@ class SignIn:
 
         return self._means.commits.decided(step)
 
+    @counted("sign_in")
     def sign_in(self, email: str, password: str, wish: Wish) -> SignedIn:
         """Sign in with a password. Raises `InvalidCredentials`, `InvalidFields`, `CarrierUnavailable`, `Busy`.
 
@@ -180,6 +184,7 @@ class SignIn:
             raise NotFound
         return invitation
 
+    @counted("invitation")
     def accept_invitation(self, secret: str, email: str, password: str, wish: Wish) -> SignedIn:
         """Use a one-time link: a new account with its role, signed in. Raises `NotFound` once it is used."""
         audiences = self._offered(wish)
@@ -250,11 +255,15 @@ class SignIn:
 
     def _started(self, beginning: _Beginning, wish: Wish, audiences: tuple[str, ...]) -> SignedIn:
         now, account = self._means.clock.now(), beginning.account
-        brought = self._brought(wish)
-        ended = [*brought, *self._over_the_cap(account, brought, now)]
+        views = self._brought(wish)
+        brought = [view.session for view in views]
+        surplus_ones = self._over_the_cap(account, brought, now)
+        ended = [*brought, *surplus_ones]
+        # What was over already is cleared away with the rest; nobody's trail says that it ended only now.
+        told = [*(view.session for view in views if self._stands(view, now)), *surplus_ones]
         handle = self._means.identifiers.secret()
         session = self._session(account, wish, beginning.pos, now)
-        session = replace(session, data=self._carried(brought))
+        session = replace(session, data=self._carried(views, now))
         put: tuple[Record, ...] = (*beginning.put, session)
         credential: CookieIssued | TokenPair = CookieIssued(handle)
         if wish.carrier is Carrier.TOKEN:
@@ -269,7 +278,10 @@ class SignIn:
             take=(*beginning.take, *ended),
             expects=beginning.expects,
             facts=facts,
-            audit=(_signed_in(beginning, session, now),),
+            audit=(
+                _signed_in(beginning, session, told),
+                *_ended_of_others(account, told, wish.origin, now),
+            ),
         )
         if facts:
             self._means.commits.end(change)
@@ -291,11 +303,11 @@ class SignIn:
             pos=pos,
         )
 
-    def _brought(self, wish: Wish) -> list[Session]:
+    def _brought(self, wish: Wish) -> list[SessionView]:
         store = self._means.store
         views = [store.session_by_handle(handle) for handle in wish.brought]
         views += [store.session(session_id) for session_id in wish.brought_sessions]
-        found: dict[str, Session] = {view.session.id: view.session for view in views if view is not None}
+        found: dict[str, SessionView] = {view.session.id: view for view in views if view is not None}
         return list(found.values())
 
     def _over_the_cap(self, account: Account, brought: list[Session], now: datetime) -> list[Session]:
@@ -308,9 +320,14 @@ class SignIn:
     def _stands(self, view: SessionView, now: datetime) -> bool:
         return isinstance(decide_session(view, self._means.limits, now), Alive)
 
-    def _carried(self, brought: list[Session]) -> Mapping[str, Any]:
+    def _carried(self, brought: list[SessionView], now: datetime) -> Mapping[str, Any]:
         """What moves from a visit into the new session. A signed-in session's data stays with its account."""
-        visits = [session.data for session in brought if session.account_id is None]
+        # Whoever holds the cookie of a visit that is over must not read what it held.
+        visits = [
+            view.session.data
+            for view in brought
+            if view.session.account_id is None and self._stands(view, now)
+        ]
         merged = {name: value for data in visits for name, value in data.items()}
         if "*" in self._carry_over:
             return merged
@@ -324,14 +341,38 @@ def _proven(account: Account, pos: int, rehashed: str | None) -> _Beginning:
     return _Beginning(renewed, pos, Event.SIGNED_IN, put=(renewed,))
 
 
-def _signed_in(beginning: _Beginning, session: Session, now: datetime) -> AuditRow:
+def _signed_in(beginning: _Beginning, session: Session, ended: Sequence[Session]) -> AuditRow:
+    account, more = beginning.account, {"carrier": session.carrier.value}
+    if account.version == 0:
+        more["roles"] = ",".join(account.roles)
+    if own := [one.id for one in ended if one.account_id == account.id]:
+        more["ended"] = ",".join(own)
     return AuditRow(
         beginning.event,
-        now,
-        account_id=beginning.account.id,
-        actor=beginning.account.id,
+        session.started_at,
+        account_id=account.id,
+        actor=account.id,
         session_id=session.id,
         address=session.address,
         device=session.device,
-        more={"carrier": session.carrier.value},
+        more=more,
     )
+
+
+def _ended_of_others(
+    account: Account, ended: Sequence[Session], origin: Origin, now: datetime
+) -> list[AuditRow]:
+    """A row in the trail of everybody else who was signed in where this account signs in now."""
+    return [
+        AuditRow(
+            Event.SESSION_ENDED,
+            now,
+            account_id=one.account_id,
+            actor=account.id,
+            session_id=one.id,
+            address=origin.address,
+            device=origin.device,
+        )
+        for one in ended
+        if one.account_id not in {None, account.id}
+    ]

@@ -34,8 +34,10 @@ from gatepost.core.secrets import RefreshHandle, Secret, digest, parse_refresh
 from gatepost.core.sessions import Alive, Origin, Session, SessionView, decide_session
 from gatepost.errors import Conflict, InvalidGrant, InvalidTarget, SlowDown
 from gatepost.services.means import Means
+from gatepost.services.outcomes import Outcomes
 
 _ANSWER: Final = "refresh answer"
+_REFRESH: Final = "refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Tokens:
         self._means = means
         self._ring = ring
         self._rules = rules
+        self.outcomes = Outcomes()
 
     def audiences(self, requested: Sequence[str]) -> tuple[str, ...]:
         """The audiences of a new family. Raises `InvalidTarget` (RFC 8707 section 2)."""
@@ -116,12 +119,19 @@ class Tokens:
 
         A replay of a used-up token ends the whole session first and is then refused like any other.
         """
-        handle = parse_refresh(token)
-        if handle is None:
-            raise InvalidGrant(detail="not the form of a refresh token")
-        return self._means.commits.decided(lambda: self._refresh(handle, origin, resource))
+        with self.outcomes.refusals(_REFRESH):
+            handle = parse_refresh(token)
+            if handle is None:
+                raise InvalidGrant(detail="not the form of a refresh token")
+            answer = self._means.commits.decided(lambda: self._refresh(handle, origin, resource))
+        if isinstance(answer, Replayed):
+            self.outcomes.count(_REFRESH, "replayed")
+            raise InvalidGrant(detail="a used-up refresh token was replayed; its session was ended")
+        return answer
 
-    def _refresh(self, handle: RefreshHandle, origin: Origin, resource: Sequence[str]) -> TokenPair:
+    def _refresh(
+        self, handle: RefreshHandle, origin: Origin, resource: Sequence[str]
+    ) -> TokenPair | Replayed:
         now = self._means.clock.now()
         view = self._means.store.refresh(handle.id)
         if view is None:
@@ -136,7 +146,8 @@ class Tokens:
             case Repeat(sealed):
                 return self._repeat(view.family, holder, handle, origin, sealed)
             case Replayed():
-                return self._end_replayed(holder, origin)
+                self._end_replayed(holder, origin)
+                return meaning
 
     def _require_alive(self, view: RefreshView, now: datetime) -> _Holder:
         session_view = view.session
@@ -183,6 +194,7 @@ class Tokens:
         # The account is expected: a lock or a role taken away between the read and here makes this step start again.
         self._means.commits.commit(Change(at=now, put=(successor,), expects=(holder.account,)))
         self._means.saw(holder.session.id, now)
+        self.outcomes.count(_REFRESH, "rotated")
         return TokenPair(access, RefreshHandle(family.id, handle.family, rotor).token, expires_at)
 
     def _repeat(
@@ -201,13 +213,14 @@ class Tokens:
         answer = msgspec.msgpack.decode(
             unseal(derive(handle.rotor.encode(), _ANSWER), family.id, sealed), type=_Answer
         )
+        self.outcomes.count(_REFRESH, "repeated")
         return TokenPair(
             Secret(answer.access),
             RefreshHandle(family.id, handle.family, answer.rotor).token,
             answer.expires_at,
         )
 
-    def _end_replayed(self, holder: _Holder, origin: Origin) -> TokenPair:
+    def _end_replayed(self, holder: _Holder, origin: Origin) -> None:
         now = self._means.clock.now()
         self._means.commits.end(
             Change(
@@ -217,7 +230,6 @@ class Tokens:
                 audit=(_about(Event.REFRESH_REPLAYED, holder, origin, now),),
             )
         )
-        raise InvalidGrant(detail="a used-up refresh token was replayed; its session was ended")
 
     def _access(self, holder: _Holder, audiences: tuple[str, ...], now: datetime) -> tuple[Secret, datetime]:
         issued = now.replace(microsecond=0)

@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, InstanceOf, ValidationInfo
 
+from gatepost.core.secrets import Secret
 from gatepost.settings.addresses import parse_database, parse_issuer, parse_listen_host, parse_origin
 from gatepost.settings.amounts import duration_text, parse_duration, parse_size, refuse_truth_value
 
@@ -21,6 +22,8 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
 _ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _PERMISSION = re.compile(r"[!-+\--~]{1,128}", re.ASCII)
+# The characters that an Authorization header can carry (RFC 6750 section 2.1).
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*", re.ASCII)
 _AUDIENCE = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -81,6 +84,14 @@ def _audience(text: str) -> str:
     return text
 
 
+def _bearer(value: object) -> object:
+    if isinstance(value, Secret):
+        value = value.reveal()
+    if not isinstance(value, str) or _BEARER.fullmatch(value) is None:
+        raise ValueError("must be 32 to 512 letters, digits or -._~+/ (openssl rand -hex 32 makes one)")
+    return Secret(value)
+
+
 def _cookie(text: str) -> str:
     if text.lower().startswith(("__host-", "__secure-", "__http-")):
         raise ValueError("must be the bare name; the prefix that browsers enforce is put before it by itself")
@@ -110,12 +121,6 @@ def _network(value: object) -> object:
 
 def _database(text: str, info: ValidationInfo) -> str:
     return parse_database(text, directory_of(info))
-
-
-def _one(value: int) -> int:
-    if value != 1:
-        raise ValueError("must be 1: several workers are part of a later release, so run one worker")
-    return value
 
 
 def _same_as_database(text: str) -> str:
@@ -151,10 +156,10 @@ IssuerUrl = Annotated[str, AfterValidator(parse_issuer)]
 ListenHost = Annotated[str, AfterValidator(parse_listen_host)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 SessionsUrl = Annotated[str, AfterValidator(_same_as_database)]
-OneWorker = Annotated[int, BeforeValidator(refuse_truth_value), AfterValidator(_one)]
 
 CookieName = Annotated[str, AfterValidator(_cookie)]
 TrustedOrigin = Annotated[str, AfterValidator(_origin)]
+BearerSecret = Annotated[InstanceOf[Secret], BeforeValidator(_bearer)]
 Network = Annotated[IpNetwork, BeforeValidator(_network)]
 Audience = Annotated[str, AfterValidator(_audience)]
 Word = Annotated[

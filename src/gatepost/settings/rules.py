@@ -121,6 +121,15 @@ def _plain_http_stays_behind_a_proxy(settings: Settings, name: Name) -> str | No
     )
 
 
+def _memory_is_one_process(settings: Settings, name: Name) -> str | None:
+    if settings.server.workers == 1 or settings.database_file is not None:
+        return None
+    return (
+        f"{name('server.workers')} must be 1 with {name('database.url')} memory://, "
+        "which no second process can reach"
+    )
+
+
 RULES: tuple[Rule, ...] = (
     _production_has_a_url,
     _production_is_https,
@@ -139,6 +148,7 @@ SERVER_RULES: tuple[Rule, ...] = (
     _tls_means_https,
     _development_listens_on_loopback,
     _plain_http_stays_behind_a_proxy,
+    _memory_is_one_process,
 )
 
 

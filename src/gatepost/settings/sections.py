@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gatepost.settings.fields import (
     Audience,
+    BearerSecret,
     Bytes,
     CookieName,
     DatabaseUrl,
@@ -19,7 +20,6 @@ from gatepost.settings.fields import (
     Items,
     ListenHost,
     Network,
-    OneWorker,
     ReadableFile,
     SessionsUrl,
     TrustedOrigin,
@@ -34,6 +34,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 LONGEST_SESSION = 400 * DAY
 MOST_HASHES = 16
+MOST_WORKERS = 64
 
 
 class Section(BaseModel):
@@ -59,7 +60,9 @@ class Server(Section):
 
     host: ListenHost = Field(default="127.0.0.1", description="address to listen on")
     port: Whole = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes any free one")
-    workers: OneWorker = Field(default=1, description="server processes; one in this version")
+    workers: Whole = Field(
+        default=1, ge=1, le=MOST_WORKERS, description="server processes on one port and one database"
+    )
     tls_cert: ReadableFile | None = Field(
         default=None, description="file with the TLS certificate chain (PEM)"
     )
@@ -134,6 +137,9 @@ class Tokens(Section):
     access_ttl: Annotated[Duration, lasting(SECOND)] | None = Field(
         default=None, description="life of an access token; default and limit revocation.horizon"
     )
+    refresh_grace_while_unused: bool = Field(
+        False, description="keep that grace for a horizon, for clients that are killed before they save"
+    )
     refresh_grace: Annotated[Duration, lasting(longest=MINUTE)] = Field(
         default=10 * SECOND,
         description="how long the token before the current one still gets the same answer",
@@ -194,6 +200,15 @@ class Limits(Section):
     )
     visits_per_minute: Whole = Field(
         default=60, ge=1, le=1_000_000, description="visitor sessions one address may begin"
+    )
+
+
+class Metrics(Section):
+    """Who may read what the server counts."""
+
+    served: bool | None = Field(default=None, description="serve /metrics; default only when not mounted")
+    bearer: BearerSecret | None = Field(
+        default=None, description="secret that lets a scraper in from elsewhere than this machine"
     )
 
 

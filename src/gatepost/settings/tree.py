@@ -32,6 +32,7 @@ from gatepost.settings.sections import (
     Database,
     Limits,
     Log,
+    Metrics,
     Origins,
     Passwords,
     Proxy,
@@ -83,6 +84,7 @@ class Settings(BaseModel):
     origins: Origins = Field(default_factory=Origins)
     proxy: Proxy = Field(default_factory=Proxy)
     limits: Limits = Field(default_factory=Limits)
+    metrics: Metrics = Field(default_factory=Metrics)
     log: Log = Field(default_factory=Log)
 
     _prefix: str = PrivateAttr("")
@@ -121,6 +123,13 @@ class Settings(BaseModel):
     def access_ttl(self) -> timedelta:
         """The life of an access token."""
         return self.tokens.access_ttl or self.revocation.horizon
+
+    @property
+    def refresh_grace(self) -> timedelta:
+        """How long the token before the current one gets the same answer again, as long as that one is unused."""
+        tokens = self.tokens
+        longest = self.revocation.horizon if tokens.refresh_grace_while_unused else tokens.refresh_grace
+        return max(tokens.refresh_grace, longest)
 
     @property
     def refresh_ttl(self) -> timedelta:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from gatepost.core.accounts import Account, Invitation
+from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed, Record
 from gatepost.core.folding import fold
 from gatepost.core.keys import SigningKey
@@ -21,8 +22,9 @@ from gatepost.core.revocation import AccountEnded, EveryoneEnded, Fact, Logged, 
 from gatepost.core.rotation import RefreshFamily, RefreshView
 from gatepost.core.secrets import encode
 from gatepost.core.sessions import Alive, Session, SessionLimits, SessionView, decide_session
-from gatepost.errors import StoreUnusable
+from gatepost.errors import Conflict, StoreUnusable
 from gatepost.stores import memory_shelf
+from gatepost.stores.entries import entry_of
 from gatepost.stores.memory_shelf import Shelf, Undo, own_audit, own_session
 
 
@@ -31,7 +33,9 @@ class MemoryStore:
 
     reads_inline = True
 
-    def __init__(self, randomness: Randomness) -> None:
+    def __init__(self, randomness: Randomness, *, pulses: bool = False) -> None:
+        self.pulses = pulses
+        self._pulse = 0
         self._randomness = randomness
         self._lock = threading.Lock()
         self._closed = False
@@ -49,6 +53,7 @@ class MemoryStore:
         }
         self._repeats: dict[str, int] = {}
         self._audit: list[AuditRow] = []
+        self._seals: list[Sealed] = []
         self._log_id = encode(randomness.bytes(12))
         self._log: list[Logged] = []
         self._tags = ["0"]
@@ -178,6 +183,30 @@ class MemoryStore:
         found = (pair for pair in numbered if account_id is None or pair[1].account_id == account_id)
         return [(number, own_audit(row)) for number, row in found][:limit]
 
+    def audit_entries(self, *, after: int, upto: int, limit: int) -> list[Entry]:
+        """The same rows as bytes, those after a number up to another."""
+        first = max(0, after)
+        with self._open():
+            numbered = list(enumerate(self._audit[first:upto], first + 1))
+        return [entry_of(number, row) for number, row in numbered[:limit]]
+
+    def newest_seal(self) -> Seal | None:
+        """The seal with the highest number."""
+        with self._open():
+            return self._seals[-1].seal if self._seals else None
+
+    def seals(self, *, after: int, limit: int) -> list[Sealed]:
+        """Seals in the order of their numbers, those after a number."""
+        with self._open():
+            return [one for one in self._seals if one.seal.number > after][:limit]
+
+    def append_seal(self, sealed: Sealed) -> None:
+        """Write a seal, or raise `Conflict` where there is one with its number."""
+        with self._open():
+            if self._seals and sealed.seal.number <= self._seals[-1].seal.number:
+                raise Conflict("seal", str(sealed.seal.number))
+            self._seals.append(sealed)
+
     def commit(self, change: Change) -> Committed:
         """Make all of a change true, or raise `Conflict` and change nothing."""
         undo: Undo = []
@@ -211,7 +240,15 @@ class MemoryStore:
         with self._open():
             known = after is not None and after.seq >= self._floor and self._has(after)
             start = after.seq if known and after is not None else self._floor
-            return LogAnswer(tuple(self._log[start:]), self._head(), self._floor, reset=not known)
+            facts, pulse = tuple(self._log[start:]), self._pulse if self.pulses else None
+            return LogAnswer(facts, self._head(), self._floor, reset=not known, pulse=pulse)
+
+    def beat(self) -> None:
+        """Move the pulse, if this store was made with one."""
+        with self._open():
+            if self.pulses:
+                self._pulse += 1
+                self._moves += 1
 
     def raise_floor(self, seq: int) -> None:
         """Publish that followers may forget facts up to `seq`. It never falls and never passes the newest fact."""
@@ -257,6 +294,13 @@ class MemoryStore:
             self._take_owned(record, undo)
         fresh = [one.id for one in change.put if isinstance(one, RefreshFamily) and self._is_next(one)]
         for record in change.put:
+            if (
+                isinstance(record, Session | RefreshFamily)
+                and record.version == 0
+                and record.pos < self._everyone_ended
+            ):
+                # Older than the end of everyone, it would be dead when it arrives: decide again instead.
+                raise Conflict(type(record).__name__, record.id)
             self._shelves[type(record)].put(record, undo)
         for family_id in fresh:
             # Repeats belong to one generation; the next one starts at none.

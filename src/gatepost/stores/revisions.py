@@ -12,7 +12,7 @@ from typing import Final
 from gatepost.errors import StoreUnusable
 from gatepost.stores.sqlite import connect, prepare_file, starting
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 HEAD: Final = REVISIONS[-1]
 
 _URL: Final = "sqlite:///"
@@ -35,7 +35,7 @@ def current(url: str | Path) -> str | None:
     if not path.exists():
         return None
     with starting(path), closing(connect(path)) as connection:
-        return _stored(connection)
+        return stored(connection)
 
 
 def migrate(url: str | Path) -> tuple[str | None, str]:
@@ -64,7 +64,8 @@ def require_known(path: Path, revision: str | None) -> None:
         )
 
 
-def _stored(connection: sqlite3.Connection) -> str | None:
+def stored(connection: sqlite3.Connection) -> str | None:
+    """The revision of the database behind a connection, or None if it has none yet."""
     exists = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
     if not connection.execute(exists).fetchall():
         return None

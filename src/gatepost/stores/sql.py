@@ -14,14 +14,15 @@ from typing import Final
 import sqlalchemy as sa
 
 from gatepost.core.accounts import Account, Invitation
+from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed, Record
 from gatepost.core.folding import fold
 from gatepost.core.keys import SigningKey
 from gatepost.core.ports import Randomness
-from gatepost.core.rotation import RefreshView
+from gatepost.core.rotation import RefreshFamily, RefreshView
 from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
-from gatepost.stores import revisions
+from gatepost.stores import revisions, sql_seals
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import micros
 from gatepost.stores.sql_facts import HEAD, append, start_log
@@ -108,6 +109,7 @@ _HAS_ROLE: Final = text_of(
 _KEYS: Final = text_of(
     sa.select(tables.signing_key).order_by(tables.signing_key.c.created_at, tables.signing_key.c.id)
 )
+_EVERYONE_ENDED: Final = text_of(sa.select(_head.c.everyone_ended))
 _link: Final = tables.invitation
 _LINK: Final = text_of(sa.select(_link).where(_link.c.digest == sa.bindparam("digest")))
 _LINKS: Final = text_of(
@@ -266,6 +268,22 @@ class SqlStore:
         rows = self._file.rows(statement, {"account": account_id, "after": after, "limit": limit})
         return [(row[0], audit_at(row)) for row in rows]
 
+    def audit_entries(self, *, after: int, upto: int, limit: int) -> list[Entry]:
+        """The same rows as bytes, those after a number up to another, whatever anybody has made of them."""
+        return sql_seals.entries(self._file, after, upto, limit)
+
+    def newest_seal(self) -> Seal | None:
+        """The seal with the highest number."""
+        return sql_seals.newest(self._file)
+
+    def seals(self, *, after: int, limit: int) -> list[Sealed]:
+        """Seals in the order of their numbers, those after a number."""
+        return sql_seals.seals(self._file, after, limit)
+
+    def append_seal(self, sealed: Sealed) -> None:
+        """Write a seal, or raise Conflict where there is one with its number."""
+        sql_seals.append(self._file, sealed)
+
     def commit(self, change: Change) -> Committed:
         """Make all of a change durable, or raise `Conflict` and write nothing of it.
 
@@ -278,6 +296,7 @@ class SqlStore:
                 _take(connection, record)
             for record in change.put:
                 _put(connection, record)
+            _require_heard(connection, change.put)
             if change.audit:
                 connection.executemany(_NOTE, map(audit_row, change.audit))
             position, logged = append(connection, change.facts, change.at, self._randomness)
@@ -297,6 +316,16 @@ class SqlStore:
     def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
         """Delete up to `most` dead records, in short transactions; how many went."""
         return self._sweep.run(limits, grace, now, most)
+
+
+def _require_heard(connection: sqlite3.Connection, put: Sequence[Record]) -> None:
+    """A new session that is older than the end of everyone would be dead when it arrives: decide again instead."""
+    made = [record for record in put if isinstance(record, Session | RefreshFamily) and record.version == 0]
+    if made:
+        [(ended,)] = connection.execute(_EVERYONE_ENDED).fetchall()
+        for record in made:
+            if record.pos < ended:
+                raise Conflict(KINDS[type(record)].name, record.id)
 
 
 def _expect(connection: sqlite3.Connection, record: Record) -> None:

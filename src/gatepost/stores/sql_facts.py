@@ -92,9 +92,14 @@ _KEEP_FAMILY: Final = text_of(
 
 def start_log(connection: Connection, randomness: Randomness) -> None:
     """Give a new database its log: an id, and position 0."""
-    head = {"id": 1, "log_id": encode(randomness.bytes(_LOG_ID_BYTES)), "seq": 0, "tag": ORIGIN_TAG}
+    head = {"id": 1, "log_id": new_log_id(randomness), "seq": 0, "tag": ORIGIN_TAG}
     empty = {"floor": 0, "everyone_ended": 0, "everyone_outdated": 0}
     connection.execute(text_of(sa.insert(tables.log_head).prefix_with("OR IGNORE")), head | empty)
+
+
+def new_log_id(randomness: Randomness) -> str:
+    """A name that no log had before."""
+    return encode(randomness.bytes(_LOG_ID_BYTES))
 
 
 def append(

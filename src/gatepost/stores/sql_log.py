@@ -56,11 +56,17 @@ class SqlLog:
     writer, so that it queues with the other threads and not against them.
     """
 
+    # Whoever can read the file reads the one that is written: there is no second primary to be mistaken for it.
+    pulses = False
+
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
         self._guard = threading.Lock()
         self._line: Line | None = None
         self._seen: int | None = None
+
+    def beat(self) -> None:
+        """Nothing: a file has no pulse."""
 
     def changed(self) -> bool:
         """Whether anybody has committed anything since this was last asked; true the first time."""

@@ -20,6 +20,7 @@ from gatepost.core.emails import Email
 from gatepost.core.keys import KeyState, SigningKey
 from gatepost.core.rotation import Predecessor, RefreshFamily, RefreshView
 from gatepost.core.sessions import Carrier, Session, SessionView
+from gatepost.errors import StoreUnusable
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import json_bytes, json_text, mapping, micros, moment, names
 
@@ -236,11 +237,15 @@ def audit_row(row: AuditRow) -> Params:
 
 
 def audit_at(row: Sequence[Any]) -> AuditRow:
-    """The audit row in a row of its table."""
-    _, event, at, account_id, actor, session_id, address, device, more = row
-    return AuditRow(
-        Event(event), moment(at), account_id, actor, session_id, address, device, json.loads(more)
-    )
+    """The audit row in a row of its table. Raises StoreUnusable for one that we have not written."""
+    number, event, at, account_id, actor, session_id, address, device, more = row
+    try:
+        known, written_at, facts = Event(event), moment(at), json.loads(more)
+    except (ValueError, OverflowError) as error:
+        raise StoreUnusable(
+            f"Row {number} of the audit trail was changed and cannot be read. Run `gatepost audit verify`."
+        ) from error
+    return AuditRow(known, written_at, account_id, actor, session_id, address, device, facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,21 @@ audit: Final = sa.Table(
 )
 sa.Index("audit_account", audit.c.account_id, audit.c.number)
 
+seal: Final = sa.Table(
+    "seal",
+    metadata,
+    sa.Column("number", BIG, primary_key=True, autoincrement=False),
+    _required("after", BIG),
+    _required("last", BIG),
+    _required("count", sa.Integer),
+    _required("at", BIG),
+    _required("rows", sa.LargeBinary),
+    _required("previous", sa.LargeBinary),
+    _required("mac", sa.LargeBinary),
+    _required("marks", sa.LargeBinary),
+    sqlite_strict=True,
+)
+
 follower: Final = sa.Table(
     "follower",
     metadata,

@@ -115,7 +115,7 @@ def prepare_file(path: Path) -> None:
         reason = "cannot be made. Let the user that runs Gatepost write to its folder."
         raise StoreUnusable(f"The database {path} {reason}", detail=str(error)) from error
     with starting(path), closing(connect(path)) as connection:
-        _require_ours(connection, path)
+        require_ours(connection, path)
         _require_writable(connection)
         _enter_wal(connection)
 
@@ -134,7 +134,8 @@ def _create(path: Path) -> None:
         draft.unlink()
 
 
-def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
+def require_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that another application made; an empty one may become ours."""
     [(mark,)] = connection.execute("PRAGMA application_id").fetchall()
     [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
     if mark != APPLICATION_ID and (mark or tables):
@@ -241,13 +242,18 @@ class SqliteFile:
             raise Busy(detail="the writer was taken for too long")
         try:
             with errors_of(self.path):
-                yield from self._transaction(line.connection, durable)
+                yield from self._transaction(line.connection, durable, wait)
         finally:
             line.lock.release()
 
-    def _transaction(self, connection: sqlite3.Connection, durable: bool) -> Iterator[sqlite3.Connection]:
+    def _transaction(
+        self, connection: sqlite3.Connection, durable: bool, wait: float
+    ) -> Iterator[sqlite3.Connection]:
         if self._lines.closed:
             raise _closed(self.path)
+        # The same patience with other processes: a follower that may wait half a second must not stand still for as
+        # long as a storm of writers elsewhere lasts.
+        connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         # IMMEDIATE: a transaction that reads first and upgrades later is refused by SQLite at once, however long it
         # would be willing to wait.

@@ -10,7 +10,7 @@ from gatepost.core.accounts import Account
 from gatepost.services.accounts import Changed
 from gatepost.services.commits import Receipt
 from gatepost.services.sessions import Standing
-from gatepost.web.answers import account_body, instant, json_answer, receipt_body, session_body
+from gatepost.web.answers import account_body, audit_body, instant, json_answer, receipt_body, session_body
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
 from gatepost.web.bodies import RolesBody
@@ -19,6 +19,8 @@ _PAGE: Final = 50
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[str | None, Query(max_length=64)]
+AfterRow = Annotated[int, Query(ge=0, lt=2**63)]
+Whom = Annotated[str | None, Query(max_length=1024)]
 
 
 def admin_account_body(account: Account, roles: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -54,6 +56,15 @@ def sessions(asking: Asked, after: After = None, limit: Limit = _PAGE) -> Respon
     standing, go_on = asking.authority.sessions.everyone(after=after, limit=limit)
     items = [_admin_session_body(entry) for entry in standing]
     return json_answer({"items": items, **({"next": go_on} if go_on else {})})
+
+
+def audit(asking: Asked, account: Whom = None, after: AfterRow = 0, limit: Limit = _PAGE) -> Response:
+    """The audit trail, oldest first, page by page; of one account (id or e-mail) if it is named."""
+    trail = asking.authority.audit
+    whom = None if account is None else trail.account_id(account)
+    rows = trail.page(account=whom, after=after, limit=limit)
+    items = [audit_body(number, row) for number, row in rows]
+    return json_answer({"items": items, **({"next": str(rows[-1][0])} if len(rows) == limit else {})})
 
 
 def lock(asking: Asked, account_id: str) -> Response:

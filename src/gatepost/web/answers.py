@@ -10,6 +10,7 @@ from starlette.responses import Response
 from gatepost.authority import Authority
 from gatepost.carriers.cookie import csrf_token, remove_cookie, write_cookie
 from gatepost.core.accounts import Account
+from gatepost.core.changes import AuditRow
 from gatepost.core.permissions import permissions_of
 from gatepost.core.secrets import Secret
 from gatepost.core.sessions import Session
@@ -76,9 +77,31 @@ def session_body(session: Session, idle_expires_at: datetime) -> dict[str, Any]:
     }
 
 
+def repeat_body(row: AuditRow | None) -> dict[str, Any]:
+    """Where and when a session's refresh token was repeated by somebody else, perhaps; nothing if it never was."""
+    if row is None:
+        return {}
+    return {"repeated_elsewhere": {"at": instant(row.at), "address": row.address, "device": row.device}}
+
+
 def full_session_body(session: Session, idle_expires_at: datetime) -> dict[str, Any]:
     """A session with the application's data."""
     return {**session_body(session, idle_expires_at), "data": session.data}
+
+
+def audit_body(number: int, row: AuditRow) -> dict[str, Any]:
+    """A row of the audit trail with its number."""
+    return {
+        "number": number,
+        "at": instant(row.at),
+        "event": row.event.value,
+        "account_id": row.account_id,
+        "actor": row.actor,
+        "session_id": row.session_id,
+        "address": row.address,
+        "device": row.device,
+        "more": row.more,
+    }
 
 
 def token_body(pair: TokenPair, now: datetime) -> dict[str, Any]:
@@ -130,8 +153,8 @@ def add_cookie(response: Response, cookie: str) -> None:
     response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
 
 
-def problem(error: GatepostError) -> Response:
-    """An error as problem details (RFC 9457)."""
+def encode_problem(error: GatepostError) -> bytes:
+    """An error's problem details (RFC 9457 section 3) as JSON."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": error.text,
@@ -143,7 +166,12 @@ def problem(error: GatepostError) -> Response:
         body["hint"] = error.hint
     if isinstance(error, InvalidFields):
         body["errors"] = error.errors
-    return _with_headers(error, json_answer(body, error.status, media_type=PROBLEM))
+    return _encode(body)
+
+
+def problem(error: GatepostError) -> Response:
+    """An error as problem details (RFC 9457)."""
+    return _with_headers(error, Response(encode_problem(error), error.status, media_type=PROBLEM))
 
 
 def oauth_problem(error: GatepostError) -> Response:

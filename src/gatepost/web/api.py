@@ -15,6 +15,7 @@ from gatepost.web.answers import (
     hand_over,
     json_answer,
     nothing,
+    repeat_body,
     session_body,
     signed_in_body,
     take_back,
@@ -93,12 +94,15 @@ def patch_data(asking: Asked, patch: Annotated[dict[str, Any], Depends(json_obje
 def sessions(asking: Asked) -> Response:
     """The account's own sessions, newest first."""
     who: Principal = asking.principal
+    own = asking.authority.sessions.of_account(who.account_id)
+    repeats = asking.authority.sessions.repeats_elsewhere(own)
     items = [
         {
             **session_body(standing.session, standing.idle_expires_at),
             "current": standing.session.id == who.session_id,
+            **repeat_body(repeats.get(standing.session.id)),
         }
-        for standing in asking.authority.sessions.of_account(who.account_id)
+        for standing in own
     ]
     return json_answer({"items": items})
 

@@ -31,8 +31,9 @@ from gatepost.web.answers import oauth_problem, problem, remove_ours
 from gatepost.web.asking import Asking
 from gatepost.web.direct import Direct, pass_checks
 from gatepost.web.envelope import Envelope
+from gatepost.web.metering import Meter, Metered, meter_of
 from gatepost.web.rendering import page
-from gatepost.web.routes import DOCUMENTATION, ROUTES, Kind, Route
+from gatepost.web.routes import DOCUMENTATION, METRICS, ROUTES, Kind, Route
 
 _TITLES: Final = {
     400: "That did not work",
@@ -58,12 +59,20 @@ _SENTENCES: Final = {
 }
 
 
-def make_app(authority: Authority, *, with_docs: bool = True, routes: Iterable[Route] = ROUTES) -> ASGIApp:
+def make_app(
+    authority: Authority,
+    *,
+    with_docs: bool = True,
+    with_metrics: bool = True,
+    routes: Iterable[Route] = ROUTES,
+) -> ASGIApp:
     """The whole application of one authority, ready for any ASGI server. It does not start the authority."""
     app = FastAPI(title="Gatepost", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.offers_docs = with_docs
     app.router.redirect_slashes = False
-    offered = [route for route in routes if with_docs or route not in DOCUMENTATION]
+    counting = with_metrics and authority.settings.metrics.served is not False
+    left_out = (() if with_docs else DOCUMENTATION) + (() if counting else METRICS)
+    offered = [route for route in routes if route not in left_out]
     for route in offered:
         _add(app, authority, route)
     for kind, handler in _handlers(authority).items():
@@ -72,7 +81,8 @@ def make_app(authority: Authority, *, with_docs: bool = True, routes: Iterable[R
     def failure(request: Request, error: GatepostError) -> Response:
         return answer(authority, request, error)
 
-    return Envelope(Direct(app, authority, offered, failure), authority.settings, failure)
+    inside = Envelope(Direct(app, authority, offered, failure), authority.settings, failure)
+    return Metered(inside, Meter(), authority.clock)
 
 
 def with_lifespan(app: ASGIApp, authority: Authority) -> ASGIApp:
@@ -168,6 +178,7 @@ def answer(authority: Authority, request: Request, error: GatepostError) -> Resp
         error = Busy(detail=error.message)
     if error.status >= 500:
         authority.on_trouble(error)
+    meter_of(request.scope).failed(error)
     kind = request.scope.get("gatepost.kind") or _kind_of(request)
     asking = request.scope.get("gatepost.asking") or Asking(authority, request)
     if kind is Kind.OAUTH:

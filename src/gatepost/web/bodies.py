@@ -83,10 +83,19 @@ class FullSessionOut(SessionOut):
     data: dict[str, Any]
 
 
+class RepeatOut(BaseModel):
+    """A refresh token of the session was repeated from another address or program."""
+
+    at: str
+    address: str
+    device: str
+
+
 class ListedSessionOut(SessionOut):
     """A session in its owner's list."""
 
     current: bool
+    repeated_elsewhere: RepeatOut | None = None
 
 
 class TokensOut(BaseModel):
@@ -151,6 +160,27 @@ class AdminSessionsOut(BaseModel):
     """A page of sessions."""
 
     items: list[AdminSessionOut]
+    next: str | None = None
+
+
+class AuditRowOut(BaseModel):
+    """One security event. `account_id` is whom it is about, `actor` who did it."""
+
+    number: int
+    at: str
+    event: str
+    account_id: str | None
+    actor: str | None
+    session_id: str | None
+    address: str
+    device: str
+    more: dict[str, str]
+
+
+class AuditOut(BaseModel):
+    """A page of the audit trail."""
+
+    items: list[AuditRowOut]
     next: str | None = None
 
 

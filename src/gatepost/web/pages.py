@@ -125,7 +125,9 @@ def change_password(asking: Asked) -> Response:
 
 def _account(asking: Asking, context: dict[str, object], error: GatepostError | None = None) -> Response:
     who, authority = asking.principal, asking.authority
-    cards = [card(entry, who.session_id) for entry in authority.sessions.of_account(who.account_id)]
+    standing = authority.sessions.of_account(who.account_id)
+    repeats = authority.sessions.repeats_elsewhere(standing)
+    cards = [card(entry, who.session_id, repeats.get(entry.session.id)) for entry in standing]
     own = authority.accounts.find(who.account_id)
     known: dict[str, object] = {"sessions": cards, "member_since": in_words(own.created_at)}
     return page(asking, "account.html", {**known, **_rule(asking), **context}, error)

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import RedirectResponse, Response
 
 from gatepost.carriers.cookie import csrf_token, mask
+from gatepost.core.changes import AuditRow
 from gatepost.core.principals import Principal
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError, InvalidFields, NotFound, OperatorError, WeakPassword
@@ -47,6 +48,7 @@ class SessionCard:
     last_seen: str
     expires: str
     current: bool
+    warning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,12 @@ def in_words(moment: datetime) -> str:
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
-def card(standing: Standing, current: str) -> SessionCard:
+def _warning(repeat: AuditRow) -> str:
+    where = f"{repeat.device}, {repeat.address}"
+    return f"Its token was used a second time from {where} on {in_words(repeat.at)}. If that was not you, end it."
+
+
+def card(standing: Standing, current: str, repeat: AuditRow | None = None) -> SessionCard:
     """One session as a card."""
     session, account = standing.session, standing.account
     return SessionCard(
@@ -122,6 +129,7 @@ def card(standing: Standing, current: str) -> SessionCard:
         last_seen=in_words(session.last_seen_at),
         expires=in_words(standing.idle_expires_at),
         current=session.id == current,
+        warning=_warning(repeat) if repeat else "",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gatepost.web import admin, admin_pages, api, bodies, docs, health, oauth, pages, rendering
+from gatepost.web import admin, admin_pages, api, bodies, docs, health, metrics, oauth, pages, rendering
 from gatepost.web.checks import (
     Check,
     a_session,
@@ -27,6 +27,7 @@ from gatepost.web.checks import (
     signed_in_perhaps,
 )
 from gatepost.web.checks import admin as admin_role
+from gatepost.web.metrics import metrics_reader
 
 
 class Kind(StrEnum):
@@ -85,6 +86,7 @@ API = (
 ADMINISTRATION = (
     Route("GET", "/api/admin/accounts", admin.accounts, ADMIN, answer=bodies.AdminAccountsOut),
     Route("GET", "/api/admin/sessions", admin.sessions, ADMIN, answer=bodies.AdminSessionsOut),
+    Route("GET", "/api/admin/audit", admin.audit, ADMIN, answer=bodies.AuditOut),
     Route(
         "POST", "/api/admin/accounts/{account_id}/lock", admin.lock, WRITING_ADMIN, answer=bodies.ChangedOut
     ),
@@ -162,8 +164,9 @@ OPERATIONS = (
     Route("GET", "/readyz", health.ready, ()),
     Route("GET", "/static/{name}", rendering.static, (), Kind.FILE),
 )
+METRICS = (Route("GET", "/metrics", metrics.metrics, (no_query_credentials, metrics_reader), Kind.FILE),)
 DOCUMENTATION = (
     Route("GET", "/docs", docs.page_of_routes, GREETING, Kind.PAGE),
     Route("GET", "/openapi.json", docs.openapi, (), Kind.FILE),
 )
-ROUTES = (*API, *ADMINISTRATION, *OAUTH, *PAGES, *OPERATIONS, *DOCUMENTATION)
+ROUTES = (*API, *ADMINISTRATION, *OAUTH, *PAGES, *OPERATIONS, *METRICS, *DOCUMENTATION)
