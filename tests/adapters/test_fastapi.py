@@ -289,6 +289,27 @@ def test_our_documentation_is_served_when_asked_for(embed: Callable[..., Gatepos
         assert "/api/session" in client.get("/auth/openapi.json").json()["paths"]
 
 
+@pytest.mark.parametrize("prefix", ["", "/auth"])
+def test_our_metrics_are_served_when_asked_for(embed: Callable[..., Gatepost], prefix: str) -> None:
+    """The setting `metrics.served`; still for this machine only."""
+    app = application(embed({"metrics": {"served": True}}), prefix)
+    with TestClient(app, client=("127.0.0.1", 1)) as local:
+        assert "gatepost_live_facts" in local.get(f"{prefix}/metrics").text
+        assert local.get(f"{prefix}/metrics", headers={"x-forwarded-for": "192.0.2.1"}).status_code == 403
+
+
+def test_at_the_root_metrics_are_the_applications_own(auth: Gatepost) -> None:
+    """Unless asked for, nothing of ours stands in the way of its `/metrics`."""
+    app = application(auth, "")
+
+    @app.get("/metrics")
+    def own() -> str:
+        return "own"
+
+    with TestClient(app, client=("127.0.0.1", 1)) as local:
+        assert local.get("/metrics").json() == "own"
+
+
 def test_lifespan_is_joined(auth: Gatepost) -> None:
     """The application's own start and stop still run, and its state arrives."""
     told: list[str] = []

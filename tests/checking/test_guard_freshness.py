@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gatepost.carriers.presented import Nothing, OpaqueCookie
-from gatepost.checking.follower import CATCH_UP, POLL
+from gatepost.checking.follower import CATCH_UP, POLL, Knowledge
 from gatepost.checking.guard import CatchUp, Guard
 from gatepost.core.revocation import AccountOutdated, RevocationSet, SessionEnded, Standing, Subject
 from gatepost.errors import Busy, Expired, Malformed, Revoked, SignedOut, Stale
@@ -138,7 +138,7 @@ def test_a_lease_renewed_during_a_pause_does_not_vouch_for_older_facts(
     """The process sleeps between the facts and the lease; it wakes with a fresh lease and an old answer."""
     presented = COOKIE if carrier == "cookie" else post.bearer()
     check(post.guard, presented)
-    post.follower.revocations = Interrupted(post)
+    post.follower.knowledge = Knowledge(Interrupted(post), post.follower.lease)
     with pytest.raises(Revoked):
         check(post.guard, presented)
 

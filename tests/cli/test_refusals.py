@@ -50,7 +50,8 @@ def test_a_port_in_use_stops_the_start_before_anything_is_written(tmp_path: Path
     ("options", "variables", "part"),
     [
         ([], {"GATEPOST_SERVER__PROT": "1"}, "GATEPOST_SERVER__PROT is not a setting"),
-        (["--workers", "2"], {}, "--workers must be 1"),
+        (["--workers", "65"], {}, "--workers must be at most 64"),
+        (["--workers", "2", "--database", "memory://"], {}, "--workers must be 1 with --database memory://"),
         (["--profile", "relaxed"], {}, "--profile must be one of"),
         (["--host", "0.0.0.0"], {}, "--host must be a loopback address"),
         (["--database", "postgresql://me:secret@db/gatepost"], {}, "--database holds a password"),

@@ -48,6 +48,19 @@ class Visitor:
         return self.outcome
 
 
+def test_who_got_no_turn_is_counted() -> None:
+    """Once for a full queue and once for a wait that was too long; nobody who came in."""
+    full, slow = Gate(slots=1, queue=0, wait=30), Gate(slots=1, queue=1, wait=0.001)
+    for gate in (full, slow):
+        assert gate.turned_away == 0
+        with gate:
+            with pytest.raises(Busy), gate:
+                pytest.fail("a second came in")
+            assert gate.turned_away == 1
+        with gate:
+            assert gate.turned_away == 1
+
+
 def test_the_call_beyond_slots_and_queue_is_refused_at_once() -> None:
     """With one slot and a queue of two the fourth call at the same time is Busy without waiting."""
     gate = Gate(slots=1, queue=2, wait=30)

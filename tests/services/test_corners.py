@@ -111,7 +111,7 @@ def test_a_family_older_than_an_ending_refreshes_nothing_though_its_session_stan
     store: InterruptedStore, house: House, program: SignedIn
 ) -> None:
     """The family has a position of its own: a restored old row beside a newer session is refused by it."""
-    house.sessions.end_all("cli")
+    house.accounts.end_sessions(EMAIL, "cli")
     later = house.sign_in.sign_in(EMAIL, PASSWORD, wish(Carrier.TOKEN))
     assert checked_account(house, later)
     with pytest.raises(InvalidGrant):

@@ -167,7 +167,8 @@ def test_a_session_that_was_ended_is_not_kept_by_its_own_wish(
     """A request that was checked before its session ended revives nothing by ending the others."""
     who = victim.program.who(authority)
     authority.accounts.end_sessions(victim.account.id, "cli")
-    authority.sessions.end_others(who, HOME)
+    with pytest.raises(Revoked):
+        authority.sessions.end_others(who, HOME)
     for at in (authority, neighbour):
         assert victim.holds(at) == NOTHING
 

@@ -11,7 +11,10 @@ from gatepost.testing.opening import Opener, open_sql
 from gatepost.testing.randomness import SeededRandomness
 
 pytest.register_assert_rewrite(
-    *(f"gatepost.testing.{name}_suite" for name in ("store", "reading", "log", "sweep", "race", "crash"))
+    *(
+        f"gatepost.testing.{name}_suite"
+        for name in ("store", "reading", "log", "sweep", "race", "crash", "seal")
+    )
 )
 
 

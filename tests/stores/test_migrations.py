@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from gatepost.core.audit import Whole
+from gatepost.core.changes import Event
 from gatepost.errors import StoreUnusable
-from gatepost.stores.migrations import scripts
+from gatepost.services.audit import Audit
+from gatepost.stores.migrations import scripts, upgrade
 from gatepost.stores.revisions import HEAD, REVISIONS, current, migrate
 from gatepost.stores.sql import SqlStore
 from gatepost.stores.sql_tables import metadata
+from gatepost.stores.sqlite import prepare_file
+from gatepost.testing.clock import TurnableClock
 from gatepost.testing.crowd import crowd, processes
 from gatepost.testing.opening import Opener, open_sql
 from gatepost.testing.randomness import SeededRandomness
@@ -50,6 +55,28 @@ def test_migrating_says_from_where_to_where(tmp_path: Path) -> None:
     assert migrate(url) == (None, HEAD)
     assert migrate(url) == (HEAD, HEAD)
     assert current(url) == HEAD
+
+
+def test_database_of_the_first_revision_keeps_what_it_holds(tmp_path: Path) -> None:
+    """A file of revision 0001 is brought on in place: its trail is there, and from then on it is sealed."""
+    path = tmp_path / "truth.db"
+    prepare_file(path)
+    upgrade(path, "0001")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO audit (event, at, account_id, address, device, more) "
+            "VALUES ('signed_in', 0, 'ada', '192.0.2.7', 'Firefox', '{}')"
+        )
+        connection.commit()
+    assert current(path) == "0001"
+    store, _ = open_sql(path)
+    assert current(path) == HEAD
+    [(number, row)] = store.audit_rows(account_id="ada", after=0, limit=9)
+    assert (number, row.event, row.address) == (1, Event.SIGNED_IN, "192.0.2.7")
+    assert store.newest_seal() is None
+    audit = Audit(store, TurnableClock(), bytes(32))
+    assert (audit.seal(), type(audit.verify())) == (1, Whole)
+    store.close()
 
 
 def test_asking_for_the_revision_makes_no_file(tmp_path: Path) -> None:

@@ -28,8 +28,9 @@ from gatepost.core.revocation import (
     TokenEnded,
 )
 from gatepost.errors import Conflict
+from gatepost.services.audit import Audit
 from gatepost.stores.memory import MemoryStore
-from gatepost.testing.clock import NOON
+from gatepost.testing.clock import NOON, TurnableClock
 from gatepost.testing.opening import open_sql
 from gatepost.testing.randomness import SeededRandomness
 from gatepost.testing.records import (
@@ -153,6 +154,11 @@ def sweeping(now: Any) -> Ask:
     return lambda store, log: store.sweep(LIMITS, GRACE, now, 1000)
 
 
+def sealing() -> Ask:
+    """Seal what waits for it."""
+    return lambda store, log: Audit(store, TurnableClock(), bytes(32)).seal()
+
+
 def flooring(seq: int) -> Ask:
     """Raise the floor."""
     return lambda store, log: log.raise_floor(seq)
@@ -180,6 +186,7 @@ steps = st.one_of(
     st.builds(repeating, st.sampled_from(FAMILIES), st.integers(1, 3)),
     st.builds(sweeping, moments),
     st.builds(flooring, positions),
+    st.builds(sealing),
     st.builds(following, st.sampled_from(["one", "two"]), st.integers(-1, 3)),
 )
 
@@ -200,6 +207,8 @@ def everything(store: Store, log: Log) -> Any:
         "links": store.invitations("admin"),
         "keys": store.signing_keys(),
         "audit": [store.audit_rows(account_id=key, after=1, limit=5) for key in (None, "a1")],
+        "entries": [store.audit_entries(after=after, upto=4, limit=3) for after in (-1, 0, 2)],
+        "seals": (store.newest_seal(), store.seals(after=0, limit=9), store.seals(after=1, limit=1)),
         "log": (answer.facts, answer.position.seq, answer.floor, answer.reset, store.position()),
         "followers": log.followers(),
     }

@@ -139,3 +139,29 @@ def test_crowd_of_idle_connections_blocks_nobody(server: RunningServer) -> None:
         for connection in idle:
             connection.close()
     assert alive(server)
+
+
+@pytest.mark.parametrize("size", [200_000, 1_000_000])
+def test_huge_headers_are_answered_before_the_connection_ends(server: RunningServer, size: int) -> None:
+    """The client reads a 431 with its code, not a reset, though it sent more than anybody read."""
+    sent = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: " + b"a" * size + b"\r\n\r\n"
+    answer = talk(server, sent)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b'"code":"headers_too_large"' in answer
+
+
+def test_what_is_no_http_has_a_code_too(server: RunningServer) -> None:
+    """Refused before there is a request, in the form of every other refusal."""
+    answer = talk(server, b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+    assert b'"code":"malformed"' in answer
+
+
+def test_a_target_that_names_another_host_is_refused(server: RunningServer) -> None:
+    """It would override the Host header (RFC 9112 section 3.2.2); the same host in both is one host."""
+    host = server.url.removeprefix("http://").encode()
+    strange = b"GET http://evil.example/ HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+    own = b"GET http://" + host + b"/healthz HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+    assert talk(server, strange).startswith(b"HTTP/1.1 400 ")
+    assert talk(server, own).startswith(b"HTTP/1.1 200 ")

@@ -17,6 +17,7 @@ from gatepost.services.sign_in import CookieIssued, Wish
 from gatepost.web import checks
 from gatepost.web.app import make_app
 from gatepost.web.checks import Check
+from gatepost.web.metrics import metrics_reader
 from gatepost.web.routes import ROUTES, Kind, Route
 from tests.web.house import ADA, DEAD, PASSWORD, House, build
 
@@ -24,7 +25,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 OPEN = {
     "/api/visit", "/api/sign-up", "/api/sign-in", "/oauth/token", "/.well-known/jwks.json",
     "/.well-known/oauth-authorization-server", "/", "/sign-in", "/sign-up", "/invite/{secret}", "/healthz", "/readyz",
-    "/static/{name}", "/docs", "/openapi.json",
+    "/metrics", "/static/{name}", "/docs", "/openapi.json",
 }  # fmt: skip
 LEAVING = {"/api/sign-out", "/sign-out"}
 SESSION_CHECKS = (checks.signed_in, checks.a_session)
@@ -141,6 +142,11 @@ def second_visit(scene: Scene, table: tuple[Route, ...], route: Route) -> Respon
     return scene.ask(table, route, [OURS])
 
 
+def from_elsewhere(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
+    """From no address of this machine, by somebody who may do everything."""
+    return scene.ask(table, route, [("cookie", scene.cookie("admin"))])
+
+
 @dataclass(frozen=True)
 class Teeth:
     """How a check is provoked and what it then says."""
@@ -158,6 +164,7 @@ TEETH: dict[Check, Teeth] = {
     checks.json_body: Teeth(disguised_body, 415, "unsupported_media_type"),
     checks.form_body: Teeth(disguised_body, 415, "unsupported_media_type"),
     checks.admin: Teeth(plain_member, 403, "forbidden"),
+    metrics_reader: Teeth(from_elsewhere, 403, "forbidden"),
     checks.few_visits: Teeth(second_visit, 429, "slow_down"),
 }
 

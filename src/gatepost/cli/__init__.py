@@ -30,7 +30,10 @@ class _Noun(NamedTuple):
 
 NOUNS: Final = {
     "account": _Noun("gatepost.cli.accounts:account", "Make, list, lock and change accounts."),
+    "audit": _Noun("gatepost.cli.audit:audit", "Read, export and verify the audit trail."),
+    "backup": _Noun("gatepost.cli.backups:backup", "Copy the database into a file while servers go on."),
     "migrate": _Noun("gatepost.cli.migrating:migrate", "Bring the database to the newest version."),
+    "restore": _Noun("gatepost.cli.backups:restore", "Put a backup back while servers go on."),
     "serve": _Noun("gatepost.cli.serving:serve", "Start the server."),
     "session": _Noun("gatepost.cli.sessions:session", "See who is signed in, and end sessions."),
     "settings": _Noun("gatepost.cli.settings:settings", "Check and show the settings in force."),

@@ -1,4 +1,4 @@
-"""Accounts and sessions as listings show them: the fields of the HTTP API's administration, letter by letter.
+"""Accounts, sessions and audit rows as listings show them: the fields of the HTTP API, letter by letter.
 
 Owns no field of its own; a test compares both. It does not import the HTTP endpoints, which would load their framework
 for every command.
@@ -8,9 +8,10 @@ from typing import Any
 
 from gatepost.authority import Authority
 from gatepost.core.accounts import Account
+from gatepost.core.changes import AuditRow
 from gatepost.services.accounts import Changed
 from gatepost.services.sessions import Standing
-from gatepost.web.answers import account_body, instant, receipt_body, session_body
+from gatepost.web.answers import account_body, audit_body, instant, receipt_body, session_body
 
 
 def account_item(authority: Authority, account: Account) -> dict[str, Any]:
@@ -30,6 +31,11 @@ def session_item(standing: Standing) -> dict[str, Any]:
         "account_id": standing.session.account_id,
         "email": account.email.typed if account else None,
     }
+
+
+def audit_item(number: int, row: AuditRow) -> dict[str, Any]:
+    """A row of the audit trail as `GET /api/admin/audit` lists it."""
+    return audit_body(number, row)
 
 
 def changed_item(authority: Authority, changed: Changed) -> dict[str, Any]:

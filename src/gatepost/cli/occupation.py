@@ -1,7 +1,8 @@
-"""One server process for each data folder: the lock that says so, and the note that names the server's address.
+"""One server for each data folder: the lock that says so, and the note that names the server's address.
 
-Owns `server.lock`. The lock is the operating system's and ends with the process however that ends; the file stays,
-because removing it would let two servers hold the same name. Commands read the note to print links that work.
+Owns `server.lock`. The lock is the operating system's and ends with the last of the server's processes, however those
+end; the file stays, because removing it would let two servers hold the same name. Commands read the note to print
+links that work.
 """
 
 import fcntl
@@ -17,7 +18,7 @@ _LONGEST: Final = 4096
 
 
 class Occupied(StoreUnusable):
-    """Another server process works on this data folder."""
+    """Another server works on this data folder."""
 
 
 class Occupation:

@@ -103,7 +103,7 @@ def open_records(settings: Settings) -> Iterator[Records | str]:
             store=store,
             log=store.log(),
             limits=session_limits(settings),
-            grace=settings.tokens.refresh_grace,
+            grace=settings.refresh_grace,
         )
     finally:
         store.close()

@@ -100,16 +100,14 @@ class SignInRaces(InHouse):
         assert checked_account(house, signed_in).session_id == signed_in.session.id
 
     @both_carriers
-    def test_a_sign_in_older_than_the_end_of_everyone_is_dead_when_it_arrives(
+    def test_a_sign_in_that_outlasts_the_end_of_everyone_was_decided_after_it(
         self, house: House, ada: Account, carrier: Carrier
     ) -> None:
-        """Everyone means also whoever had begun to sign in."""
+        """Nobody is given a session that is dead when it arrives; what comes out of the hash stands."""
         done = _while_hashing(house, carrier, partial(house.sessions.end_all, "cli"))
         signed_in = done.result()
-        if signed_in.session.pos < house.store.position():
-            with pytest.raises(Revoked):
-                checked_account(house, signed_in)
-        assert len(house.sessions.of_account(ada.id)) == (signed_in.session.pos == house.store.position())
+        assert signed_in.session.pos == house.store.position()
+        assert checked_account(house, signed_in).session_id == signed_in.session.id
 
     def test_two_sign_ups_at_once_make_one_account(self, house: House) -> None:
         """Of two who take the same e-mail address at the same moment, one is told that it is taken."""
@@ -136,6 +134,37 @@ class SignInRaces(InHouse):
         done = meanwhile(house.hashing.verifying, change, partial(house.accounts.lock, ada.id, "cli"))
         assert isinstance(done.exception(), InvalidCredentials)
         assert house.accounts.find(ada.id).password_hash == ada.password_hash
+
+    @pytest.mark.parametrize(
+        "ending", ["all of the account", "this one", "all others", "signed out", "everyone"]
+    )
+    def test_a_session_ended_during_its_password_change_does_not_get_the_account(
+        self, house: House, ada: Account, ending: str
+    ) -> None:
+        """A thief who is signed out while the passwords are hashing would otherwise be the only one who knows it."""
+        thief, owner = (
+            checked_account(house, house.sign_in.sign_in(EMAIL, PASSWORD, wish())) for _ in range(2)
+        )
+        endings: dict[str, Callable[[], object]] = {
+            "all of the account": partial(house.accounts.end_sessions, ada.id, "cli"),
+            "this one": partial(house.sessions.end_own, owner, thief.session_id, HERE),
+            "all others": partial(house.sessions.end_others, owner, HERE),
+            "signed out": partial(house.sessions.sign_out, thief, HERE),
+            "everyone": partial(house.sessions.end_all, "cli"),
+        }
+        change = partial(house.accounts.change_password, thief, PASSWORD, NEW_PASSWORD, HERE)
+        done = meanwhile(house.hashing.verifying, change, endings[ending])
+        assert isinstance(done.exception(), Revoked)
+        assert house.accounts.find(ada.id).password_hash == ada.password_hash
+
+    def test_a_session_that_has_ended_ends_no_others(self, house: House, ada: Account) -> None:
+        """Checked alive, ended before it acts: the owner's other sessions stay."""
+        thief, owner = (house.sign_in.sign_in(EMAIL, PASSWORD, wish()) for _ in range(2))
+        who = checked_account(house, thief)
+        house.sessions.end_any(thief.session.id, "cli")
+        with pytest.raises(Revoked):
+            house.sessions.end_others(who, HERE)
+        assert checked_account(house, owner).account_id == ada.id
 
     def test_a_link_lets_one_in_however_many_use_it_at_once(self, house: House) -> None:
         """Of two who use a one-time link at the same moment, one gets an account."""

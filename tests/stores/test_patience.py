@@ -1,0 +1,33 @@
+"""How long a follower's row waits for its turn to be written while another program holds the database."""
+
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gatepost.core.ports import FollowerRow
+from gatepost.errors import Busy
+from gatepost.machine import SystemRandomness
+from gatepost.stores.sql import SqlStore
+from gatepost.stores.sqlite import WAIT_SECONDS
+
+ROW = FollowerRow("some server", 1, 0, datetime(2030, 1, 1, tzinfo=UTC))
+
+
+def test_confirming_gives_up_before_the_lease_would_end(tmp_path: Path) -> None:
+    """The follower's thread writes its row and renews the lease: it must not stand still as long as a commit may."""
+    store = SqlStore.open(tmp_path / "some.db", SystemRandomness())
+    log = store.log()
+    with closing(sqlite3.connect(tmp_path / "some.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(Busy):
+            log.confirm(ROW)
+        assert time.monotonic() - began < WAIT_SECONDS - 0.5
+        other.execute("ROLLBACK")
+    log.confirm(ROW)
+    assert log.followers() == [ROW]
+    store.close()
