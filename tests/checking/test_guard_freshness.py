@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 
+import anyio
 import pytest
 
 from gatepost.carriers.presented import Nothing, OpaqueCookie
@@ -178,3 +179,35 @@ def test_trouble_in_the_store_is_no_refusal(post: Post, check: Check) -> None:
     post.store.after_load = break_down
     with pytest.raises(Busy):
         check(post.guard, COOKIE)
+
+
+def test_all_who_wait_on_a_loop_share_one_wait(post: Post) -> None:
+    """A hundred requests that meet a stale lease ask the follower once, and are all let in by its answer."""
+    asked = 0
+    catch_up = post.follower.catch_up
+
+    class Counting:
+        """The same follower, counting who waits on it."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(post.follower, name)
+
+        def catch_up(self) -> bool:
+            nonlocal asked
+            asked += 1
+            post.follower.step()
+            return catch_up()
+
+    post.guard.check(COOKIE)
+    guard = Guard(post.ring, Counting(), post.store, post.clock, post.rules)  # type: ignore[arg-type]
+    guard.check(COOKIE)
+    post.clock.turn(timedelta(seconds=BOUND))
+    asked = 0
+
+    async def crowd() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(100):
+                group.start_soon(guard.check_async, COOKIE)
+
+    anyio.run(crowd)
+    assert asked == 1

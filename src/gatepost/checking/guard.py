@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from sys import intern
+from threading import get_ident
 from typing import Final, assert_never
 
-from anyio import to_thread
+from anyio import Event, to_thread
 
 from gatepost.carriers import tokens
 from gatepost.carriers.keys import KeyRing
@@ -120,6 +121,7 @@ class Guard:
         self._tokens: dict[bytes, Known] = {}
         self._seen: dict[str, datetime] = {}
         self._flushing: dict[str, datetime] = {}
+        self._waiting: dict[int, Event] = {}
         self.tally = Tally()
         # Spares the known check one look-up of a name.
         self._accepted = self.tally.accepted
@@ -155,13 +157,27 @@ class Guard:
                     case Load(handle):
                         self.admit(handle, await self._load_async(handle))
                     case CatchUp():
-                        self.require_caught_up(await to_thread.run_sync(self._follower.catch_up))
+                        self.require_caught_up(await self._catch_up_async())
                     case never:
                         assert_never(never)
             raise Stale(detail=_NEVER_SETTLED)
         except GatepostError as error:
             self.tally.refused(presented, error)
             raise
+
+    async def _catch_up_async(self) -> bool:
+        # One thread waits for all who wait on this loop. A thread for each would leave none for anybody else.
+        loop = get_ident()
+        shared = self._waiting.get(loop)
+        if shared is not None:
+            await shared.wait()
+            return self._follower.lease.fresh(self._boot())
+        shared = self._waiting[loop] = Event()
+        try:
+            return await to_thread.run_sync(self._follower.catch_up)
+        finally:
+            del self._waiting[loop]
+            shared.set()
 
     async def _load_async(self, handle: bytes) -> SessionView | None:
         # A thread hop costs ten times what an embedded database takes for a point read.

@@ -106,13 +106,15 @@ class Sessions:
         return self._means.commits.decided(step)
 
     def end_own(self, who: Principal, session_id: str, origin: Origin) -> Receipt:
-        """End one session of the same account. Raises `NotFound`, for other people's too."""
+        """End one session of the same account. Raises `NotFound`, for other people's too, and `Revoked`."""
 
         def step() -> Receipt:
+            asking = own_session(self._means, who)
             session = self.find(session_id).session
             if session.account_id != who.account_id:
                 raise NotFound
-            return self._end(session, self._row(Event.SESSION_ENDED, session, who.account_id, origin))
+            row = self._row(Event.SESSION_ENDED, session, who.account_id, origin)
+            return self._end(session, row, expects=() if asking.id == session.id else (asking,))
 
         return self._means.commits.decided(step)
 
@@ -143,8 +145,9 @@ class Sessions:
         row = AuditRow(Event.EVERYONE_ENDED, now, actor=actor)
         return self._means.commits.end(Change(at=now, facts=(EveryoneEnded(),), audit=(row,)))
 
-    def _end(self, session: Session, row: AuditRow) -> Receipt:
-        change = Change(at=row.at, take=(session,), facts=(SessionEnded(session.id),), audit=(row,))
+    def _end(self, session: Session, row: AuditRow, expects: tuple[Session, ...] = ()) -> Receipt:
+        fact = SessionEnded(session.id)
+        change = Change(at=row.at, take=(session,), expects=expects, facts=(fact,), audit=(row,))
         return self._means.commits.end(change)
 
     def _row(self, event: Event, session: Session, actor: str | None, origin: Origin) -> AuditRow:
