@@ -1,0 +1,116 @@
+"""When a follower's row is written, and what a reset does to its lease: whoever revokes relies on both."""
+
+from datetime import timedelta
+
+import pytest
+
+from gatepost.checking.lease import Lease
+from gatepost.core.ports import LogAnswer
+from gatepost.core.revocation import Position, SessionEnded, Standing
+from gatepost.errors import Busy
+from gatepost.stores.memory import MemoryStore
+from gatepost.testing.randomness import SeededRandomness
+from tests.builders import NOW, make_subject
+from tests.checking.posts import BOUND, CountingStore, Post
+
+FACT = SessionEnded("session-1")
+
+
+def test_a_follower_is_in_the_list_before_it_asks_for_the_first_time() -> None:
+    """An ending that is committed after the answer was made finds somebody to wait for."""
+    post = Post(read=False)
+    seen: list[int] = []
+    post.wire.before_arrival = lambda: seen.extend(row.seq for row in post.wire.followers())
+    post.follower.step()
+    assert seen == [-1]
+    assert post.wire.followers()[0].seq == 0
+
+
+@pytest.mark.parametrize(("waited", "is_new"), [(BOUND - 0.001, False), (BOUND, True)])
+def test_a_lease_that_lapsed_is_announced_before_the_next_question(
+    post: Post, waited: float, is_new: bool
+) -> None:
+    """Whoever revoked meanwhile has given the row up, and would not wait for the same one again."""
+    post.clock.turn(timedelta(seconds=waited))
+    post.append(FACT)
+    post.wire.before_arrival = lambda: seen.append(post.wire.followers()[0].at > NOW)
+    seen: list[bool] = []
+    post.follower.step()
+    assert seen == [is_new]
+
+
+def test_no_lease_begins_that_could_not_be_announced() -> None:
+    """A process that nobody can see must not accept anything."""
+    post = Post(read=False)
+    post.wire.confirm = refuse  # type: ignore[method-assign]
+    with pytest.raises(Busy):
+        post.follower.step()
+    assert post.follower.lease == Lease()
+
+
+def test_a_row_is_written_before_the_lease_is_renewed(post: Post) -> None:
+    """A lease renewed first could outlive the moment at which others give the row up."""
+    post.append(FACT)
+    post.clock.turn(timedelta(milliseconds=500))
+    before = post.follower.lease
+    post.wire.confirm = refuse  # type: ignore[method-assign]
+    with pytest.raises(Busy):
+        post.follower.step()
+    assert post.follower.lease == before
+    assert post.follower.revocations.covers(make_subject(pos=0)) is Standing.ENDED
+
+
+def test_a_lease_that_lapsed_during_a_question_is_not_renewed_by_it(post: Post) -> None:
+    """The row was not announced for it. The next question is."""
+    post.append(FACT)
+    post.clock.turn(timedelta(milliseconds=500))
+    post.wire.before_arrival = lambda: post.clock.turn(timedelta(milliseconds=500))
+    before = post.follower.lease
+    post.follower.step()
+    assert post.follower.lease == before
+    post.wire.before_arrival = lambda: None
+    post.follower.step()
+    assert post.follower.lease == Lease(post.clock.boot() + BOUND)
+
+
+def test_a_reset_takes_the_old_lease_along(post: Post) -> None:
+    """An old primary that does not know a position answers with less than is known: nothing vouches for that."""
+    post.hear(FACT)
+    assert post.follower.lease.fresh(post.clock.boot())
+    elsewhere = MemoryStore(SeededRandomness(7))
+
+    def older(after: Position | None) -> LogAnswer:
+        return LogAnswer((), elsewhere.read(after).position, 0, reset=True, age=BOUND)
+
+    post.append(SessionEnded("session-2"))
+    post.wire.read = older  # type: ignore[method-assign]
+    known = post.follower.knowledge
+    post.follower.step()
+    assert not post.follower.lease.fresh(post.clock.boot())
+    assert known.revocations.covers(make_subject(pos=0)) is Standing.ENDED
+
+
+def test_a_pulse_seen_before_a_reset_renews_nothing_after_it() -> None:
+    """The pulse of another primary is another one, not one that moved."""
+    post = Post(CountingStore(), read=False)
+    post.store.pulses = True
+    answers = iter(
+        [
+            LogAnswer((), Position("log", 0, "0"), 0, reset=True, pulse=1),
+            LogAnswer((), Position("log", 0, "0"), 0, reset=False, pulse=2),
+            LogAnswer((), Position("old", 0, "0"), 0, reset=True, pulse=1),
+            LogAnswer((), Position("old", 0, "0"), 0, reset=False, pulse=2),
+        ]
+    )
+    post.wire.read = lambda after: next(answers)  # type: ignore[method-assign]
+    fresh = []
+    for _ in range(4):
+        post.append(FACT)
+        post.follower.step()
+        fresh.append(post.follower.lease.fresh(post.clock.boot()))
+    assert fresh == [False, True, False, True]
+
+
+def refuse(row: object) -> None:
+    """A log that can be read and not written."""
+    raise Busy
