@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 
@@ -99,6 +100,18 @@ def test_a_silent_process_that_spoke_again_is_waited_for_again(quick: Authority)
     place_follower(quick, seq=1)
     receipt, took = timed_end(quick, account.id)
     assert receipt.state is ReceiptState.BOUNDED
+    assert took >= BOUND
+
+
+def test_a_process_that_speaks_while_it_is_waited_for_is_waited_for_again(quick: Authority) -> None:
+    """What it has written announces a lease, which has not ended when the wait for its older row is over."""
+    place_follower(quick, seq=0)
+    account = add_account(quick)
+    speaking = threading.Timer(BOUND / 2, place_follower, (quick, 0, timedelta(seconds=1)))
+    speaking.start()
+    timed_end(quick, account.id)
+    speaking.join()
+    _, took = timed_end(quick, account.id)
     assert took >= BOUND
 
 

@@ -81,13 +81,14 @@ class Commits:
     def settle(self, committed: Committed) -> Receipt:
         """Wait until every live server process has confirmed, or the lease of a silent one has ended."""
         committed_at, began = self._clock.now(), self._clock.boot()
-        silent = self._silent(committed.pos)
+        silent = first = self._silent(committed.pos)
         while silent - self._lapsed and self._clock.boot() < began + self._bound:
             time.sleep(_LOOK_AGAIN)
             silent = self._silent(committed.pos)
         # A process whose lease has ended renews it only by reading the log, with this ending in it. So nobody waits
-        # twice for one that is gone, and no wall clock is asked how long it has been silent.
-        self._lapsed = silent
+        # twice for one that is gone, and no wall clock is asked how long it has been silent. A row that was written
+        # meanwhile announces a lease that has not ended.
+        self._lapsed = silent & (first | self._lapsed)
         now = self._clock.now()
         return Receipt(
             pos=str(committed.position),
