@@ -49,12 +49,16 @@ class Endings(Ground):
         who = self.look(at, sitting)
         if not isinstance(who, Principal):
             return
-        verdict = expected.durable(other, self.moment.now)
+        verdict, own = expected.durable(other, self.moment.now), expected.durable(sitting, self.moment.now)
         try:
             self.server(at).sessions.end_own(who, other.id, HOME)
+        except Revoked:
+            assert own is not Verdict.MUST
+            return
         except NotFound:
             assert verdict is not Verdict.MUST or other.person is not sitting.person
             return
+        assert own is not Verdict.MUST_NOT, "a session that is over ended another"
         assert verdict is not Verdict.MUST_NOT
         assert other.person is sitting.person
         self.happened(at, [other])
