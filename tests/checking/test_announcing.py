@@ -90,25 +90,27 @@ def test_a_reset_takes_the_old_lease_along(post: Post) -> None:
     assert known.revocations.covers(make_subject(pos=0)) is Standing.ENDED
 
 
-def test_a_pulse_seen_before_a_reset_renews_nothing_after_it() -> None:
-    """The pulse of another primary is another one, not one that moved."""
+def test_a_pulse_is_compared_with_one_of_the_same_primary() -> None:
+    """Of two primaries that are both fenced off, one after the other answers with another pulse, for ever."""
     post = Post(CountingStore(), read=False)
     post.store.pulses = True
-    answers = iter(
-        [
-            LogAnswer((), Position("log", 0, "0"), 0, reset=True, pulse=1),
-            LogAnswer((), Position("log", 0, "0"), 0, reset=False, pulse=2),
-            LogAnswer((), Position("old", 0, "0"), 0, reset=True, pulse=1),
-            LogAnswer((), Position("old", 0, "0"), 0, reset=False, pulse=2),
-        ]
-    )
-    post.wire.read = lambda after: next(answers)  # type: ignore[method-assign]
-    fresh = []
-    for _ in range(4):
+    shown = iter([("a", 1), ("a", 2), ("b", 7), ("a", 2), ("b", 7), ("b", 8)])
+
+    def read(after: Position | None) -> LogAnswer:
+        origin, pulse = next(shown)
+        return LogAnswer((), Position("log", 0, "0"), 0, reset=False, pulse=pulse, origin=origin)
+
+    post.wire.read = read  # type: ignore[method-assign]
+    begun: list[Lease] = []
+    for _ in range(6):
         post.append(FACT)
+        post.clock.turn(timedelta(milliseconds=125))
         post.follower.step()
-        fresh.append(post.follower.lease.fresh(post.clock.boot()))
-    assert fresh == [False, True, False, True]
+        begun.append(post.follower.lease)
+    asked = post.clock.boot()
+    assert begun[0] == Lease()
+    assert begun[1] == begun[2] == begun[3] == begun[4] == Lease(asked - 0.625 + BOUND)
+    assert begun[5] == Lease(asked - 0.125 + BOUND)
 
 
 def refuse(row: object) -> None:

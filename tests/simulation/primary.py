@@ -5,13 +5,14 @@ copy of it can take its place.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from typing import Any
 
 from gatepost.core.changes import AuditRow, Change, Committed
-from gatepost.core.ports import FollowerRow
-from gatepost.core.revocation import EveryoneEnded, SessionEnded
+from gatepost.core.ports import FollowerRow, LogAnswer
+from gatepost.core.revocation import EveryoneEnded, Position, SessionEnded
 from gatepost.errors import Busy
 from gatepost.stores.memory import MemoryStore
 from tests.simulation.clocks import EPOCH
@@ -95,6 +96,9 @@ class Primary(MemoryStore):
         self._require_writable()
         super().beat()
         self._noted(MemoryStore.beat)
+
+    def read(self, after: Position | None) -> LogAnswer:
+        return replace(super().read(after), origin=f"primary {self._generation}")
 
     def fence(self) -> None:
         """Cut it off: it answers readers who reach it, and writes nothing any more."""

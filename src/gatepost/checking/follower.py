@@ -57,8 +57,8 @@ class Follower:
         self._position: Position | None = None
         self._behind = True
         self._told: list[Logged] = []
-        self._pulse: int | None = None
-        self._pulse_asked: float | None = None
+        self._pulse: tuple[str, int] | None = None
+        self._pulse_asked = float("-inf")
         self._beaten_at = float("-inf")
         self._offset: float | None = None
         self._on_clock_set: Callable[[], None] = _nothing
@@ -189,7 +189,6 @@ class Follower:
             # An old primary or an older copy may say this. What it has not heard is forgotten here, so the lease that
             # stood on it goes in the same moment, and another begins with what this one vouches for.
             self.knowledge = Knowledge(fresh, Lease())
-            self._pulse = self._pulse_asked = None
         else:
             for entry in answer.facts:
                 self.revocations.fold(entry.seq, entry.fact)
@@ -211,10 +210,11 @@ class Follower:
             if answer is None or answer.pulse is None:
                 return
             # A pulse that moved since the question before shows a primary that could still commit after that one. A
-            # pulse that stands still shows nothing: an old primary, fenced off, answers just like that.
-            moved, vouched = answer.pulse != self._pulse, self._pulse_asked
-            self._pulse, self._pulse_asked = answer.pulse, sent
-            if not moved or vouched is None:
+            # pulse that stands still shows nothing: an old primary, fenced off, answers just like that. Nor does one
+            # that differs because another answered: both may be fenced off.
+            before, vouched = self._pulse, self._pulse_asked
+            self._pulse, self._pulse_asked = (answer.origin, answer.pulse), sent
+            if before is None or before[0] != answer.origin or before[1] == answer.pulse:
                 return
             sent = vouched
         lease = renewed(self.lease, sent=sent, age=answer.age if answer else 0.0, bound=self._bound)

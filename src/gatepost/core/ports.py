@@ -135,6 +135,7 @@ class LogAnswer:
 
     `age` is how old the answerer's own knowledge was, in seconds: 0 for the primary itself. `pulse` is the counter that
     a store which can be fenced off keeps moving while it can still commit; None where there is one file and one truth.
+    `origin` names the primary that answered: one that was promoted in its place is another.
     """
 
     facts: tuple[Logged, ...]
@@ -143,6 +144,7 @@ class LogAnswer:
     reset: bool
     age: float = 0.0
     pulse: int | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
