@@ -13,7 +13,7 @@ from gatepost.carriers.keys import KeyRing, make_key, open_ring
 from gatepost.carriers.sealing import MasterKey
 from gatepost.core.accounts import Account
 from gatepost.core.emails import Email
-from gatepost.core.keys import KeyState, SigningKey
+from gatepost.core.keys import KeyState, RingKey
 from gatepost.core.revocation import Subject
 from gatepost.core.rotation import Predecessor, RefreshFamily
 from gatepost.core.secrets import RefreshHandle, digest
@@ -122,14 +122,14 @@ def make_subject(**changes: Any) -> Subject:
 
 
 @cache
-def make_signing_key(key_id: str = "key-1", state: KeyState = KeyState.ACTIVE) -> SigningKey:
+def make_signing_key(key_id: str = "key-1", state: KeyState = KeyState.ACTIVE) -> RingKey:
     """A real key pair, sealed under `MASTER`; the same one for the same name."""
     if state is not KeyState.ACTIVE:
         return replace(make_signing_key(key_id), state=state)
     return make_key(key_id, MASTER, NOW, SeededRandomness(len(key_id)))
 
 
-def make_ring(*records: SigningKey) -> KeyRing:
+def make_ring(*records: RingKey) -> KeyRing:
     """The ring of these keys, or of one that signs."""
     return open_ring(records or (make_signing_key(),), MASTER)
 

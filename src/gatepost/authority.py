@@ -170,17 +170,17 @@ def _master_key(settings: Settings, store: Store, randomness: Randomness) -> Mas
         return MasterKey(randomness.bytes(32))
     path = settings.data / "master.key"
     # A database that holds keys had a master key. A new one would open none of them and hide that the old is lost.
-    if store.signing_keys():
+    if store.ring_keys():
         return read_master_key(path)
     make_folder(settings.data)
     return read_or_make_master_key(path, randomness)
 
 
 def _ring(store: Store, master: MasterKey, machine: Machine) -> KeyRing:
-    records = store.signing_keys()
+    records = store.ring_keys()
     if not records:
         _make_first_key(store, master, machine)
-        records = store.signing_keys()
+        records = store.ring_keys()
     if not records:
         raise KeyUnusable("The database did not keep the signing key that was made.")
     return open_ring(records, master)

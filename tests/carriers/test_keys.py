@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gatepost.carriers.keys import make_key, open_ring
 from gatepost.carriers.sealing import MasterKey, seal
-from gatepost.core.keys import KeyState, SigningKey
+from gatepost.core.keys import KeyState, RingKey
 from gatepost.errors import KeyUnusable, Malformed
 from gatepost.testing.randomness import SeededRandomness
 from tests.builders import MASTER, NOW, make_ring, make_signing_key
@@ -74,7 +74,7 @@ def test_the_newest_active_key_signs() -> None:
     assert make_ring(make_signing_key("key-1"), make_signing_key("key-2")).signing.verifying.kid == "key-2"
 
 
-def whole_life() -> tuple[SigningKey, ...]:
+def whole_life() -> tuple[RingKey, ...]:
     """One key in every state."""
     return tuple(make_signing_key(f"key-{state.value}", state) for state in KeyState)
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from gatepost.checking.lease import Lease
+from gatepost.core.changes import Change
 from gatepost.core.ports import LogAnswer
-from gatepost.core.revocation import Position, SessionEnded, Standing
-from gatepost.errors import Busy
+from gatepost.core.revocation import KeyEnded, Position, SessionEnded, Standing
+from gatepost.errors import Busy, StoreUnusable
 from gatepost.stores.memory import MemoryStore
 from gatepost.testing.randomness import SeededRandomness
-from tests.builders import NOW, make_subject
+from tests.builders import NOW, make_signing_key, make_subject
 from tests.checking.posts import BOUND, CountingStore, Post
 
 FACT = SessionEnded("session-1")
@@ -116,3 +117,37 @@ def test_a_pulse_is_compared_with_one_of_the_same_primary() -> None:
 def refuse(row: object) -> None:
     """A log that can be read and not written."""
     raise Busy
+
+
+def test_the_ring_is_changed_before_its_change_is_confirmed(post: Post) -> None:
+    """Whoever withdrew a key is answered only when it signs nowhere: heard means that the new ring is held."""
+    confirmed: list[list[int]] = []
+    post.follower.when_ring_changes(lambda: confirmed.append([row.seq for row in post.wire.followers()]))
+    post.follower.step()
+    assert confirmed == []
+    post.store.commit(Change(at=NOW, put=(make_signing_key("key-2"),), facts=(KeyEnded("key-1"),)))
+    post.follower.step()
+    assert confirmed == [[0]]
+    assert [row.seq for row in post.wire.followers()] == [1]
+    post.append(FACT)
+    post.follower.step()
+    assert len(confirmed) == 1
+
+
+def test_a_ring_that_cannot_be_changed_leaves_its_change_unconfirmed(post: Post) -> None:
+    """The lease runs out, and the next step asks again."""
+    attempts: list[object] = []
+
+    def fail() -> None:
+        attempts.append(None)
+        if len(attempts) == 1:
+            raise StoreUnusable("unreadable for a moment")
+
+    post.follower.when_ring_changes(fail)
+    post.store.commit(Change(at=NOW, put=(make_signing_key("key-2"),), facts=(KeyEnded("key-1"),)))
+    with pytest.raises(StoreUnusable):
+        post.follower.step()
+    assert [row.seq for row in post.wire.followers()] == [0]
+    post.follower.step()
+    assert len(attempts) == 2
+    assert [row.seq for row in post.wire.followers()] == [1]

@@ -85,7 +85,7 @@ def planted(store: MemoryStore, session_id: str, pos: int) -> str:
     handle = RefreshHandle(encode(bytes(16)), encode(bytes(32)), encode(b"r" * 32))
     found = store.refresh(handle.id)
     assert found is None
-    template = next(iter(store._families.records.values()))  # only the shape; every secret of it is replaced
+    template = next(iter(store._shelves.families.records.values()))  # only its shape
     family = replace(
         template,
         id=handle.id,

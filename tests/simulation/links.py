@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.changes import AuditRow, Change, Committed
-from gatepost.core.keys import SigningKey
+from gatepost.core.keys import RingKey
 from gatepost.core.ports import Clock, FollowerRow, Log, LogAnswer
 from gatepost.core.revocation import Position
 from gatepost.core.rotation import RefreshView
@@ -148,8 +148,8 @@ class StoreWire:
     def invitations(self, role: str) -> list[Invitation]:
         return self._wire.ask(lambda primary: primary.invitations(role))
 
-    def signing_keys(self) -> list[SigningKey]:
-        return self._wire.ask(lambda primary: primary.signing_keys())
+    def ring_keys(self) -> list[RingKey]:
+        return self._wire.ask(lambda primary: primary.ring_keys())
 
     def audit_rows(self, *, account_id: str | None, after: int, limit: int) -> list[tuple[int, AuditRow]]:
         return self._wire.ask(

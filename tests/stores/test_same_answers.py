@@ -38,9 +38,10 @@ from gatepost.testing.records import (
     GRACE,
     HOUR,
     LIMITS,
+    a_client,
     a_family,
+    a_ring_key,
     a_session,
-    a_signing_key,
     an_account,
     an_audit_row,
     an_invitation,
@@ -75,6 +76,7 @@ sessions = st.builds(
     expires_at=moments,
     pos=positions,
     data=st.dictionaries(st.text(max_size=3), st.none() | st.text(max_size=3), max_size=2),
+    client_id=st.sampled_from(["first-party", "c1"]),
 )
 families = st.builds(
     a_family,
@@ -88,12 +90,14 @@ records = st.one_of(
     sessions,
     families,
     families.map(rotated),
+    families.map(rotated).map(rotated),
+    st.builds(a_client, st.sampled_from(["c1", "c2"]), ended_pos=positions),
     st.builds(an_invitation, st.sampled_from(LINKS), expires_at=moments),
-    st.builds(a_signing_key, st.sampled_from(["k1", "k2"]), created_at=moments),
+    st.builds(a_ring_key, st.sampled_from(["k1", "k2"]), created_at=moments),
 )
 facts = st.one_of(
     st.builds(AccountEnded, st.sampled_from([*ACCOUNTS, "nobody"]), st.none() | st.sampled_from(SESSIONS)),
-    st.sampled_from([EveryoneEnded(), EveryoneOutdated(), AccountOutdated("a1"), ClientEnded("c")]),
+    st.sampled_from([EveryoneEnded(), EveryoneOutdated(), AccountOutdated("a1"), ClientEnded("c1")]),
     st.sampled_from([SessionEnded("s1"), TokenEnded("j1"), KeyEnded("k1")]),
 )
 audits = st.builds(an_audit_row, account_id=st.none() | st.sampled_from(ACCOUNTS))
@@ -205,7 +209,8 @@ def everything(store: Store, log: Log) -> Any:
         "pages": [store.sessions(after=after, limit=2) for after in (None, "s1")],
         "families": [store.refresh(key) for key in FAMILIES],
         "links": store.invitations("admin"),
-        "keys": store.signing_keys(),
+        "keys": (store.ring_keys(), answer.ring),
+        "clients": (store.clients(), store.client("c1")),
         "audit": [store.audit_rows(account_id=key, after=1, limit=5) for key in (None, "a1")],
         "entries": [store.audit_entries(after=after, upto=4, limit=3) for after in (-1, 0, 2)],
         "seals": (store.newest_seal(), store.seals(after=0, limit=9), store.seals(after=1, limit=1)),

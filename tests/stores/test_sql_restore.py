@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gatepost.core.changes import AuditRow, Event
-from gatepost.core.revocation import EveryoneEnded, EveryoneOutdated, SessionEnded
+from gatepost.core.revocation import ClientEnded, EveryoneEnded, EveryoneOutdated, SessionEnded
 from gatepost.errors import Conflict, StoreUnusable
 from gatepost.machine import SystemRandomness
 from gatepost.stores import sql_backup, sql_restore, sqlite
@@ -22,8 +22,9 @@ from gatepost.stores.sql_backup import take_backup
 from gatepost.stores.sql_restore import GAP, Restored, Restoring, staged
 from gatepost.testing.clock import NOON
 from gatepost.testing.crowd import processes
+from gatepost.testing.log_suite import stands
 from gatepost.testing.opening import open_sql
-from gatepost.testing.records import a_session, a_signing_key, an_account, change
+from gatepost.testing.records import a_client, a_ring_key, a_session, an_account, change
 
 Step = Callable[[int, int], None]
 # Enough pages for a kill in the middle to be in the middle.
@@ -107,6 +108,25 @@ def test_what_was_read_before_a_restore_cannot_be_written_after_it(tmp_path: Pat
     for attempt in (change(put=(found[0],)), change(expects=(found[0],), put=(a_session("s9", "old1"),))):
         with pytest.raises(Conflict):
             store.commit(attempt)
+    store.close()
+
+
+@pytest.mark.parametrize("keep_sessions", [True, False])
+def test_a_client_that_was_ended_since_stays_out(tmp_path: Path, keep_sessions: bool) -> None:
+    """The log wins over the backup: what was issued to it is dead, and its secret opens nothing."""
+    database, backup = tmp_path / "truth.db", tmp_path / "kept.db"
+    filled(database)
+    store, _ = open_sql(database)
+    store.commit(change(put=(a_client("c1"), a_client("c2"), a_session("s8", "old1", client_id="c1"))))
+    take_backup(database, backup, quiet)
+    store.commit(change(facts=(ClientEnded("c1"),)))
+    restore(database, backup, keep_sessions=keep_sessions)
+    ended, other = store.client("c1"), store.client("c2")
+    assert ended is not None
+    assert other is not None
+    assert ended.ended_at == NOON
+    assert not stands(store, "s8")
+    assert other.ended_at is None
     store.close()
 
 
@@ -206,14 +226,14 @@ def test_signing_keys_are_those_that_servers_sign_with(tmp_path: Path, opens: bo
     """The live ones stay, unless the master key does not open them: then the backup's come in."""
     database, backup = tmp_path / "truth.db", tmp_path / "kept.db"
     store, _ = open_sql(database)
-    store.commit(change(put=(a_signing_key("k1"),)))
+    store.commit(change(put=(a_ring_key("k1"),)))
     take_backup(database, backup, quiet)
-    store.commit(change(put=(a_signing_key("k2"),)))
+    store.commit(change(put=(a_ring_key("k2"),)))
     how = replace(restoring(), opens=lambda keys: opens)
     with staged(backup, database) as copy:
-        assert [key.id for key in copy.signing_keys()] == ["k1"]
+        assert [key.id for key in copy.ring_keys()] == ["k1"]
         copy.write_into(database, how, quiet)
-    assert [key.id for key in store.signing_keys()] == (["k1", "k2"] if opens else ["k1"])
+    assert [key.id for key in store.ring_keys()] == (["k1", "k2"] if opens else ["k1"])
     store.close()
 
 

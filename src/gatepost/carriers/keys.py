@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gatepost.carriers.jws import Compact, PrivateKey, VerifyingKey
 from gatepost.carriers.sealing import MasterKey, Unopenable, seal, unseal
-from gatepost.core.keys import KeyState, SigningKey
+from gatepost.core.keys import KeyState, RingKey
 from gatepost.core.ports import Randomness
 from gatepost.core.secrets import encode
 from gatepost.errors import KeyUnusable, Malformed
@@ -52,7 +52,7 @@ class KeyRing:
         return ('{"keys":[' + ",".join(self.published) + "]}").encode()
 
 
-def make_key(key_id: str, master: MasterKey, now: datetime, randomness: Randomness) -> SigningKey:
+def make_key(key_id: str, master: MasterKey, now: datetime, randomness: Randomness) -> RingKey:
     """A new active ES256 key, its private half sealed under the master key."""
     private = ec.generate_private_key(ec.SECP256R1())
     numbers = private.public_key().public_numbers()
@@ -66,17 +66,18 @@ def make_key(key_id: str, master: MasterKey, now: datetime, randomness: Randomne
         "y": encode(numbers.y.to_bytes(_COORDINATE, "big")),
     }
     plain = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return SigningKey(
+    return RingKey(
         id=key_id,
         algorithm="ES256",
         state=KeyState.ACTIVE,
         public=json.dumps(public, separators=(",", ":")),
         sealed=seal(master.for_purpose(_PURPOSE), key_id, plain, randomness),
         created_at=now,
+        since=now,
     )
 
 
-def open_ring(records: Iterable[SigningKey], master: MasterKey) -> KeyRing:
+def open_ring(records: Iterable[RingKey], master: MasterKey) -> KeyRing:
     """The ring of the keys that may still be used; raises `KeyUnusable` if the master key does not open them."""
     usable = [record for record in records if record.state is not KeyState.WITHDRAWN]
     opened = {record.id: _open(record, master) for record in usable}
@@ -91,7 +92,7 @@ def open_ring(records: Iterable[SigningKey], master: MasterKey) -> KeyRing:
     )
 
 
-def _open(record: SigningKey, master: MasterKey) -> PrivateKey:
+def _open(record: RingKey, master: MasterKey) -> PrivateKey:
     try:
         plain = unseal(master.for_purpose(_PURPOSE), record.id, record.sealed)
     except Unopenable as error:

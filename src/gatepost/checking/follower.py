@@ -62,6 +62,8 @@ class Follower:
         self._beaten_at = float("-inf")
         self._offset: float | None = None
         self._on_clock_set: Callable[[], None] = _nothing
+        self._ring: int | None = None
+        self._on_ring: Callable[[], None] = _nothing
         self._begin: Callable[[], None] | None = None
         self._confirmed = -1
         self._confirmed_at = float("-inf")
@@ -74,6 +76,13 @@ class Follower:
     def when_clock_is_set(self, act: Callable[[], None]) -> None:
         """What to do, in the follower's thread, when the wall clock was set by more than half a second."""
         self._on_clock_set = act
+
+    def when_ring_changes(self, act: Callable[[], None]) -> None:
+        """What to do, in the follower's thread, when a key of the ring was made, turned or withdrawn.
+
+        It is done before this process says that it has heard: a key whose ending is in force signs nowhere.
+        """
+        self._on_ring = act
 
     def when_first_asked(self, begin: Callable[[], None]) -> None:
         """What starts this follower if it has not been started when a check finds no lease: in a forked process."""
@@ -166,6 +175,9 @@ class Follower:
         self._behind = self._log.changed() or self._behind
         answer = self._log.read(self._position) if self._behind else None
         if answer is not None:
+            if answer.reset or answer.ring != self._ring:
+                self._on_ring()
+                self._ring = answer.ring
             with self._folding:
                 self._take(answer)
         if self._seq != self._confirmed:

@@ -2,15 +2,15 @@
 
 Owns the caches of what this process has already verified, bounded in number and age. A known cookie and a known token
 cost a digest and a few dictionary look-ups. The guard decides what is missing (`Load`, `CatchUp`) as one pure step;
-a sync and an async face around it fetch that. It never writes; what was seen it hands to whoever flushes touches.
+a sync and an async face around it fetch that, and do what the owner chose where the log cannot be read (`WhenStale`).
+It never writes; what was seen it hands to whoever flushes touches.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from sys import intern
 from threading import get_ident
 from typing import Final, assert_never
 
@@ -20,13 +20,15 @@ from gatepost.carriers import tokens
 from gatepost.carriers.keys import KeyRing
 from gatepost.carriers.presented import Ambiguous, Bearer, Nothing, OpaqueCookie, Presented, has_handle_shape
 from gatepost.checking.follower import Follower
+from gatepost.checking.known import CatchUp, Known, Load, Moment, known_session, known_token
+from gatepost.checking.staleness import REFUSE, Allow, Ask, Refuse, WhenStale
 from gatepost.checking.tally import COOKIE, TOKEN, Tally
 from gatepost.core.permissions import permissions_of
-from gatepost.core.ports import Clock, SessionStore
+from gatepost.core.ports import Clock, Introspection, SessionStore
 from gatepost.core.principals import Principal, Visitor
-from gatepost.core.revocation import Standing, Subject
+from gatepost.core.revocation import Standing
 from gatepost.core.secrets import digest
-from gatepost.core.sessions import Alive, Carrier, Ended, SessionLimits, SessionView, TimedOut, decide_session
+from gatepost.core.sessions import Alive, Ended, SessionLimits, SessionView, TimedOut, decide_session
 from gatepost.errors import (
     AmbiguousCredentials,
     Expired,
@@ -46,7 +48,10 @@ _NEVER_SETTLED: Final = "what the store holds stays older than what the log says
 
 @dataclass(frozen=True, slots=True)
 class GuardRules:
-    """What a guard checks against. `audience` is this service; `horizon` bounds the age of what is remembered."""
+    """What a guard checks against. `audience` is this service; `horizon` bounds the age of what is remembered.
+
+    `when_stale` is what it does while the log is out of reach.
+    """
 
     issuer: str
     audience: str
@@ -54,49 +59,12 @@ class GuardRules:
     roles: Mapping[str, tuple[str, ...]]
     horizon: timedelta
     most_known: int = 1_000_000
+    when_stale: WhenStale = REFUSE
 
     @property
     def touch_every(self) -> timedelta:
         """How often a session in use is noted: a tenth of its idle time, at most a minute."""
         return min(self.limits.idle / 10, self.limits.visitor_empty / 10, timedelta(minutes=1))
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The session behind this digest is not known here, or has to be read again."""
-
-    handle: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CatchUp:
-    """Our knowledge of the log is older than the bound."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """One moment on both clocks."""
-
-    now: datetime
-    boot: float
-
-    def on_boot_clock(self, wall: datetime) -> float:
-        """When the boot clock will show what the wall clock calls `wall`."""
-        # A tenth of a microsecond early: rounded up, the sum would let the very moment of an end pass.
-        return self.boot + (wall - self.now).total_seconds() - 1e-7
-
-
-@dataclass(slots=True)
-class Known(Subject):
-    """Something this process has verified: for whom it stands, and until when that may be believed.
-
-    Moments of the boot clock, in seconds: a wall clock that is set must not lengthen what is believed. Nor is it
-    worth reading at every check, which takes a fifth of one.
-    """
-
-    who: Principal | Visitor
-    until: float
-    touch_at: float
 
 
 _LIVE: Final = Standing.LIVE
@@ -138,7 +106,8 @@ class Guard:
                     case Load(handle):
                         self.admit(handle, self._sessions.session_by_handle(handle))
                     case CatchUp():
-                        self.require_caught_up(self._follower.catch_up())
+                        if not self._follower.catch_up():
+                            return self._unheard(found)
                     case never:
                         assert_never(never)
             raise Stale(detail=_NEVER_SETTLED)
@@ -157,7 +126,8 @@ class Guard:
                     case Load(handle):
                         self.admit(handle, await self._load_async(handle))
                     case CatchUp():
-                        self.require_caught_up(await self._catch_up_async())
+                        if not await self._catch_up_async():
+                            return await self._unheard_async(found)
                     case never:
                         assert_never(never)
             raise Stale(detail=_NEVER_SETTLED)
@@ -211,7 +181,7 @@ class Guard:
             return self._fallen(known, handle, standing, boot)
         if boot >= knowledge.lease.until:
             self.tally.catch_ups += 1
-            return CatchUp()
+            return CatchUp(presented, handle, known)
         self._accepted[kind] += 1
         if boot >= known.touch_at:
             known.touch_at = boot + self._touch_every
@@ -221,26 +191,9 @@ class Guard:
     def admit(self, handle: bytes, view: SessionView | None) -> None:
         """Remember a session read from the store, or raise why it does not stand."""
         self.tally.loads += 1
-        if view is None:
-            raise Malformed(detail="no session has this cookie")
-        boot, now = self._boot(), self._now()
-        view = _with_last_seen(view, self._noted(view.session.id))
-        match decide_session(view, self._rules.limits, now):
-            case TimedOut():
-                raise Expired(detail="the session has timed out")
-            case Ended():
-                raise Revoked(detail="the session was ended")
-            case Alive(until):
-                _bounded(self._cookies, self._rules.most_known)
-                self._cookies[handle] = self._known_session(view, until, _Moment(now, boot))
-            case never:
-                assert_never(never)
-
-    @staticmethod
-    def require_caught_up(caught_up: bool) -> None:
-        """Raise `Stale` unless the log could be read in time."""
-        if not caught_up:
-            raise Stale(detail="the log could not be read within the bound")
+        known = self._standing_session(view)
+        _bounded(self._cookies, self._rules.most_known)
+        self._cookies[handle] = known
 
     def forget(self) -> None:
         """Verify everything anew from the next check on."""
@@ -290,60 +243,87 @@ class Guard:
             raise Expired(detail="the token's time is over")
         raise (Revoked if standing is Standing.ENDED else Outdated)(detail="the log says so")
 
-    def _known_session(self, view: SessionView, until: datetime, read: _Moment) -> Known:
-        session = view.session
-        return Known(
-            pos=view.pos,
-            session_id=session.id,
-            account_id=session.account_id,
-            client_id=intern(session.client_id),
-            jti=None,
-            kid=None,
-            who=self._who(view),
-            until=read.on_boot_clock(min(until, read.now + self._rules.horizon / 2)),
-            touch_at=read.on_boot_clock(session.last_seen_at) + self._touch_every,
-        )
+    def _standing_session(self, view: SessionView | None) -> Known:
+        if view is None:
+            raise Malformed(detail="no session has this cookie")
+        read = Moment(self._now(), self._boot())
+        view = _with_last_seen(view, self._noted(view.session.id))
+        match decide_session(view, self._rules.limits, read.now):
+            case TimedOut():
+                raise Expired(detail="the session has timed out")
+            case Ended():
+                raise Revoked(detail="the session was ended")
+            case Alive(end):
+                until = read.on_boot_clock(min(end, read.now + self._rules.horizon / 2))
+                touch_at = read.on_boot_clock(view.session.last_seen_at) + self._touch_every
+                return known_session(view, self._granted, until=until, touch_at=touch_at)
+            case never:
+                assert_never(never)
 
-    def _who(self, view: SessionView) -> Principal | Visitor:
-        session, account = view.session, view.account
-        if account is None:
-            return Visitor(session.id, session.carrier, session.started_at)
-        roles, permissions = self._granted(account.roles)
-        return Principal(
-            account_id=account.id,
-            session_id=session.id,
-            roles=roles,
-            permissions=permissions,
-            carrier=session.carrier,
-            authenticated_at=session.started_at,
-            email=account.email.typed,
-        )
+    async def _unheard_async(self, found: CatchUp) -> Principal | Visitor:
+        if isinstance(self._rules.when_stale, Ask):
+            return await to_thread.run_sync(self._unheard, found)
+        return self._unheard(found)
+
+    def _unheard(self, found: CatchUp) -> Principal | Visitor:
+        """What follows where the log could not be read in time: what the owner chose."""
+        match self._rules.when_stale:
+            case Refuse():
+                raise Stale(detail="the log could not be read within the bound")
+            case Ask(introspection):
+                self.tally.asked += 1
+                known = self._asked(introspection, found)
+            case Allow():
+                known = self._allowed(found)
+                self.tally.allowed += 1
+            case never:
+                assert_never(never)
+        self._accepted[COOKIE if known.jti is None else TOKEN] += 1
+        if (boot := self._boot()) >= found.known.touch_at:
+            found.known.touch_at = boot + self._touch_every
+            self._seen[known.session_id] = self._now()
+        return known.who
+
+    def _asked(self, introspection: Introspection, found: CatchUp) -> Known:
+        match found.presented:
+            case OpaqueCookie():
+                with _no_answer_is_stale():
+                    view = introspection.session_by_handle(found.handle)
+                return self._standing_session(view)
+            case Bearer(token):
+                with _no_answer_is_stale():
+                    standing = introspection.standing(token, found.known)
+                return self._still_standing(found, standing)
+            case never:
+                assert_never(never)
+
+    def _allowed(self, found: CatchUp) -> Known:
+        if self._follower.position is None:
+            # Whoever has never heard a fact would accept what everybody else refuses.
+            raise Stale(detail="the log has never been read by this process")
+        # Once more: the wait took time, and it may have brought facts although it brought no lease.
+        return self._still_standing(found, self._follower.revocations.covers(found.known))
+
+    def _still_standing(self, found: CatchUp, standing: Standing) -> Known:
+        boot = self._boot()
+        if standing is not _LIVE or boot >= found.known.until:
+            self._fallen(found.known, found.handle, standing, boot)
+            raise Stale(detail=_NEVER_SETTLED)
+        return found.known
 
     def _verified(self, token: str) -> Known:
         rules, boot = self._rules, self._boot()
-        read = _Moment(self._now(), boot)
+        read = Moment(self._now(), boot)
         verified = tokens.read(token, self._ring, issuer=rules.issuer, audience=rules.audience, now=read.now)
-        claims = verified.claims
-        roles, permissions = self._granted(claims.roles)
-        return Known(
-            pos=claims.pos,
-            session_id=claims.sid,
-            account_id=claims.sub,
-            client_id=intern(claims.client_id),
-            jti=claims.jti,
-            kid=verified.kid,
-            who=Principal(
-                account_id=claims.sub,
-                session_id=claims.sid,
-                roles=roles,
-                permissions=permissions,
-                carrier=Carrier.TOKEN,
-                authenticated_at=datetime.fromtimestamp(claims.auth_time, UTC),
-                email=None,
-            ),
-            until=read.on_boot_clock(datetime.fromtimestamp(claims.exp, UTC)),
-            touch_at=boot,
-        )
+        return known_token(verified, self._granted, read)
+
+
+@contextmanager
+def _no_answer_is_stale() -> Iterator[None]:
+    try:
+        yield
+    except GatepostError as error:
+        raise Stale(detail=f"whoever was asked gave no answer ({error.detail or error.code})") from error
 
 
 def _unknown(value: str, handle: bytes) -> Load:

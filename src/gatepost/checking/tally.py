@@ -29,17 +29,20 @@ _NO_CARRIER: Final = "none"
 class Tally:
     """Checks by carrier and result, what had to be fetched for them, and how often the lease had to be waited for.
 
-    `accepted`, `loads` and `verified` are counted by the guard itself. An addition of that kind is not interrupted
+    `asked` and `allowed` are checks for which the wait was in vain: one that asked somebody who knows, one that was
+    accepted unheard. `accepted`, `loads` and `verified` are counted by the guard itself. An addition of that kind is not interrupted
     under the global lock of the interpreter; without that lock a count may be lost now and then.
     """
 
-    __slots__ = ("_refused", "accepted", "catch_ups", "loads", "verified")
+    __slots__ = ("_refused", "accepted", "allowed", "asked", "catch_ups", "loads", "verified")
 
     def __init__(self) -> None:
         self.accepted = [0, 0]
         self.loads = 0
         self.verified = 0
         self.catch_ups = 0
+        self.asked = 0
+        self.allowed = 0
         self._refused: dict[tuple[str, str], int] = {}
 
     def refused(self, presented: Presented, error: GatepostError) -> None:

@@ -17,7 +17,7 @@ from gatepost.carriers.sealing import MasterKey
 from gatepost.cli.installation import ACTOR, Installation, json_option, place_options, require_file
 from gatepost.cli.output import in_force, note, printable, say, write_json
 from gatepost.core.changes import AuditRow, Committed, Event
-from gatepost.core.keys import SigningKey
+from gatepost.core.keys import RingKey
 from gatepost.errors import KeyUnusable, StoreUnusable
 from gatepost.machine import SystemClock, SystemRandomness, read_master_key
 from gatepost.services.commits import Receipt
@@ -95,7 +95,7 @@ def _restore(settings: Settings, file: Path, *, keep_sessions: bool) -> Restored
 
 
 def _require_opened(master: MasterKey, copy: StagedBackup, key_file: Path) -> None:
-    keys = copy.signing_keys()
+    keys = copy.ring_keys()
     if keys and not _opens(master, keys):
         raise KeyUnusable(
             f"The master key {key_file} does not open what is in this backup: put back the one that belongs to it. "
@@ -103,7 +103,7 @@ def _require_opened(master: MasterKey, copy: StagedBackup, key_file: Path) -> No
         )
 
 
-def _opens(master: MasterKey, keys: Sequence[SigningKey]) -> bool:
+def _opens(master: MasterKey, keys: Sequence[RingKey]) -> bool:
     try:
         open_ring(keys, master)
     except KeyUnusable:

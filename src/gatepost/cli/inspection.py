@@ -204,7 +204,9 @@ def _ended(view: RefreshView) -> int:
     session = view.session
     if session is None:
         return 0
-    return max(session.everyone_ended, session.account.ended_pos if session.account else 0)
+    return max(
+        session.everyone_ended, session.client_ended, session.account.ended_pos if session.account else 0
+    )
 
 
 def _unchecked(why: str) -> str:

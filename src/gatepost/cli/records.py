@@ -18,7 +18,7 @@ from gatepost.authority import session_limits
 from gatepost.carriers.jws import VerifyingKey
 from gatepost.cli.installation import issuer_of
 from gatepost.cli.output import moment
-from gatepost.core.keys import KeyState, SigningKey
+from gatepost.core.keys import KeyState, RingKey
 from gatepost.core.ports import Log, Store
 from gatepost.core.revocation import (
     AccountEnded,
@@ -99,7 +99,7 @@ def open_records(settings: Settings) -> Iterator[Records | str]:
     try:
         yield Records(
             issuer=issuer_of(settings),
-            keys={record.id: _known(record) for record in store.signing_keys()},
+            keys={record.id: _known(record) for record in store.ring_keys()},
             store=store,
             log=store.log(),
             limits=session_limits(settings),
@@ -109,7 +109,7 @@ def open_records(settings: Settings) -> Iterator[Records | str]:
         store.close()
 
 
-def _known(record: SigningKey) -> KnownKey:
+def _known(record: RingKey) -> KnownKey:
     jwk = json.loads(record.public)
     x, y = (int.from_bytes(urlsafe_b64decode(jwk[name] + "=="), "big") for name in ("x", "y"))
     public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()

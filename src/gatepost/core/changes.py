@@ -10,12 +10,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from gatepost.core.accounts import Account, Invitation
-from gatepost.core.keys import SigningKey
+from gatepost.core.clients import Client
+from gatepost.core.keys import RingKey
 from gatepost.core.revocation import Fact, Logged, Position
 from gatepost.core.rotation import RefreshFamily
 from gatepost.core.sessions import Session
 
-Record = Account | Session | RefreshFamily | SigningKey | Invitation
+Record = Account | Session | RefreshFamily | RingKey | Client | Invitation
 
 
 class Event(StrEnum):

@@ -1,4 +1,4 @@
-"""The signing key as a record. The key itself lies sealed; who opens it is `carriers/keys.py`."""
+"""The key of the ring as a record. The key itself lies sealed; who opens it is `carriers/keys.py`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +15,11 @@ class KeyState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
-    """One key pair: the public half as JWK (JSON text), the private half sealed under the master key."""
+class RingKey:
+    """One key of the ring: the public half as JWK (JSON text), the private half sealed under the master key.
+
+    `since` is the moment at which it came into its state.
+    """
 
     id: str
     algorithm: str
@@ -24,4 +27,5 @@ class SigningKey:
     public: str
     sealed: bytes = field(repr=False)
     created_at: datetime
+    since: datetime
     version: int = 0

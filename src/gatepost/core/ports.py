@@ -12,9 +12,10 @@ from typing import Protocol
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed
-from gatepost.core.keys import SigningKey
+from gatepost.core.clients import Client
+from gatepost.core.keys import RingKey
 from gatepost.core.passwords import Verified, Wrong
-from gatepost.core.revocation import Logged, Position
+from gatepost.core.revocation import Logged, Position, Standing, Subject
 from gatepost.core.rotation import RefreshView
 from gatepost.core.sessions import SessionLimits, SessionView
 
@@ -94,8 +95,20 @@ class Store(SessionStore, Protocol):
     def invitations(self, role: str) -> list[Invitation]:
         """Every open one-time link for a role."""
 
-    def signing_keys(self) -> list[SigningKey]:
+    def ring_keys(self) -> list[RingKey]:
         """Every key that is not gone, oldest first."""
+
+    def client(self, client_id: str) -> Client | None:
+        """The OAuth client with this id."""
+
+    def clients(self) -> list[Client]:
+        """Every OAuth client, oldest first, ended ones too."""
+
+    def standing_of(self, subject: Subject) -> Standing:
+        """What every durable fact after the subject's position says of it, and whether it is older than the floor.
+
+        A fact that names something is newer than the position of what it names, so none before it is looked at.
+        """
 
     def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
         """Delete up to `most` dead records (sessions, their families, used-up answers, old links); how many went.
@@ -129,13 +142,27 @@ class Store(SessionStore, Protocol):
         """Let go of files and connections."""
 
 
+class Introspection(Protocol):
+    """Who is asked about one carrier while the log is out of reach: the durable truth, or another who reads it.
+
+    Answers count only from a primary that can still commit. Raises a `GatepostError` where there is no answer.
+    """
+
+    def session_by_handle(self, handle: bytes) -> SessionView | None:
+        """The session of an opaque cookie as it is now, by the cookie's SHA-256."""
+
+    def standing(self, token: str, subject: Subject) -> Standing:
+        """What is true now of a token whose signature was verified: the token itself, and what it speaks for."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogAnswer:
     """What a log says to a follower: the facts after its position, or everything live after a reset.
 
     `age` is how old the answerer's own knowledge was, in seconds: 0 for the primary itself. `pulse` is the counter that
     a store which can be fenced off keeps moving while it can still commit; None where there is one file and one truth.
-    `origin` names the primary that answered: one that was promoted in its place is another.
+    `origin` names the primary that answered: one that was promoted in its place is another. `ring` is a number that
+    moves whenever a key of the ring has changed.
     """
 
     facts: tuple[Logged, ...]
@@ -145,6 +172,7 @@ class LogAnswer:
     age: float = 0.0
     pulse: int | None = None
     origin: str = ""
+    ring: int = 0
 
 
 @dataclass(frozen=True, slots=True)

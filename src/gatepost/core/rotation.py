@@ -31,7 +31,10 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class RefreshFamily:
-    """The refresh state of one session: digests of the family and of the current rotor."""
+    """The refresh state of one session: digests of the family and of the current rotor.
+
+    `previous` is the rotor before the current one, `earlier` the one before that.
+    """
 
     id: str
     session_id: str
@@ -42,6 +45,7 @@ class RefreshFamily:
     expires_at: datetime
     pos: int
     previous: Predecessor | None = None
+    earlier: Predecessor | None = None
     client_id: str = FIRST_PARTY
     version: int = 0
 

@@ -57,12 +57,17 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session with all that decides about it, read in one snapshot at log position `pos`."""
+    """A session with all that decides about it, read in one snapshot at log position `pos`.
+
+    `everyone_ended` and `client_ended` are the positions of the newest fact that ended everything, and everything of
+    the session's client.
+    """
 
     session: Session
     account: Account | None
     everyone_ended: int
     pos: int
+    client_ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,13 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Its account is locked or gone, or a fact newer than the session ended it."""
+    """Its account is locked or gone, or a fact newer than the session ended it, its client or everyone."""
 
 
 def decide_session(view: SessionView, limits: SessionLimits, now: datetime) -> Alive | TimedOut | Ended:
     """Whether a session from durable storage stands at `now`. The very second of its end is already over."""
     session, account = view.session, view.account
-    if session.pos < view.everyone_ended:
+    if session.pos < max(view.everyone_ended, view.client_ended):
         return Ended()
     if session.account_id is not None and (
         account is None or account.locked_at is not None or session.pos < account.ended_pos

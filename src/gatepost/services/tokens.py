@@ -251,7 +251,7 @@ class Tokens:
 
 
 def _ended(view: SessionView) -> int:
-    return max(view.everyone_ended, view.account.ended_pos if view.account else 0)
+    return max(view.everyone_ended, view.client_ended, view.account.ended_pos if view.account else 0)
 
 
 def _came_from(family: RefreshFamily) -> Origin | None:

@@ -5,27 +5,36 @@ Keeps the same promises as the SQL store, under one lock, and forgets everything
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
-from gatepost.core.changes import AuditRow, Change, Committed, Record
+from gatepost.core.changes import AuditRow, Change, Committed
+from gatepost.core.clients import Client
 from gatepost.core.folding import fold
-from gatepost.core.keys import SigningKey
+from gatepost.core.keys import RingKey
 from gatepost.core.ports import FollowerRow, LogAnswer, Randomness
-from gatepost.core.revocation import AccountEnded, EveryoneEnded, Fact, Logged, Position
+from gatepost.core.revocation import (
+    AccountEnded,
+    ClientEnded,
+    EveryoneEnded,
+    Fact,
+    Logged,
+    Position,
+    RevocationSet,
+    Standing,
+    Subject,
+)
 from gatepost.core.rotation import RefreshFamily, RefreshView
 from gatepost.core.secrets import encode
-from gatepost.core.sessions import Alive, Session, SessionLimits, SessionView, decide_session
+from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
-from gatepost.stores import memory_shelf
 from gatepost.stores.entries import entry_of
-from gatepost.stores.memory_shelf import Shelf, Undo, own_audit, own_session
+from gatepost.stores.memory_shelf import Shelves, Undo, own_audit, own_session
+from gatepost.stores.memory_sweep import dead_records
 
 
 class MemoryStore:
@@ -39,18 +48,7 @@ class MemoryStore:
         self._randomness = randomness
         self._lock = threading.Lock()
         self._closed = False
-        self._accounts = memory_shelf.accounts()
-        self._sessions = memory_shelf.sessions()
-        self._families = memory_shelf.families()
-        self._keys = memory_shelf.signing_keys()
-        self._invitations = memory_shelf.invitations()
-        self._shelves: dict[type[Record], Shelf[Any]] = {
-            Account: self._accounts,
-            Session: self._sessions,
-            RefreshFamily: self._families,
-            SigningKey: self._keys,
-            Invitation: self._invitations,
-        }
+        self._shelves = Shelves()
         self._repeats: dict[str, int] = {}
         self._audit: list[AuditRow] = []
         self._seals: list[Sealed] = []
@@ -58,6 +56,7 @@ class MemoryStore:
         self._log: list[Logged] = []
         self._tags = ["0"]
         self._floor = 0
+        self._ring = 0
         self._everyone_ended = 0
         self._followers: dict[str, FollowerRow] = {}
         self._moves = 0
@@ -82,7 +81,7 @@ class MemoryStore:
     def session_by_handle(self, handle: bytes) -> SessionView | None:
         """The session of an opaque cookie, by the cookie's SHA-256."""
         with self._open():
-            return self._view(self._sessions.owners.get(handle))
+            return self._view(self._shelves.sessions.owners.get(handle))
 
     def session(self, session_id: str) -> SessionView | None:
         """The session with this id."""
@@ -92,14 +91,14 @@ class MemoryStore:
     def sessions_of(self, account_id: str) -> list[SessionView]:
         """All records of an account, newest first; the dead that the sweep has not met yet among them."""
         with self._open():
-            mine = [one for one in self._sessions.records.values() if one.account_id == account_id]
+            mine = [one for one in self._shelves.sessions.records.values() if one.account_id == account_id]
             mine.sort(key=lambda session: (session.started_at, session.id), reverse=True)
             return self._views(mine)
 
     def sessions(self, *, after: str | None, limit: int) -> list[SessionView]:
         """Session records of accounts in the order of their ids, those after `after`; dead ones among them."""
         with self._open():
-            ordered = sorted(self._sessions.records.items())
+            ordered = sorted(self._shelves.sessions.records.items())
             found = [one for key, one in ordered if key > (after or "") and one.account_id is not None]
             return self._views(found[:limit])
 
@@ -107,9 +106,9 @@ class MemoryStore:
         """Move `last_seen_at` of each session id forward, never back. A touch creates nothing."""
         with self._open():
             for session_id, at in seen:
-                there = self._sessions.records.get(session_id)
+                there = self._shelves.sessions.records.get(session_id)
                 if there is not None and there.last_seen_at < at:
-                    self._sessions.records[session_id] = replace(there, last_seen_at=at)
+                    self._shelves.sessions.records[session_id] = replace(there, last_seen_at=at)
 
     def position(self) -> int:
         """The sequence of the newest fact."""
@@ -119,31 +118,33 @@ class MemoryStore:
     def account(self, account_id: str) -> tuple[Account, int] | None:
         """An account, and the position its snapshot was read at."""
         with self._open():
-            found = self._accounts.records.get(account_id)
+            found = self._shelves.accounts.records.get(account_id)
             return (found, len(self._log)) if found else None
 
     def account_by_email(self, key: str) -> tuple[Account | None, int]:
         """The account with this canonical e-mail or None, and the position of the snapshot."""
         with self._open():
-            return self._accounts.records.get(self._accounts.owners.get(key, "")), len(self._log)
+            return self._shelves.accounts.records.get(self._shelves.accounts.owners.get(key, "")), len(
+                self._log
+            )
 
     def accounts(self, *, after: str | None, limit: int, search: str = "") -> list[Account]:
         """Accounts in the order of their ids, those after `after`, whose e-mail contains `search`."""
         part = fold(search)
         with self._open():
-            ordered = sorted(self._accounts.records.items())
+            ordered = sorted(self._shelves.accounts.records.items())
         return [one for key, one in ordered if key > (after or "") and part in one.email.key][:limit]
 
     def has_role(self, role: str) -> bool:
         """Whether any account that is not locked has the role."""
         with self._open():
-            everyone = self._accounts.records.values()
+            everyone = self._shelves.accounts.records.values()
             return any(role in account.roles for account in everyone if account.locked_at is None)
 
     def refresh(self, family_id: str) -> RefreshView | None:
         """The refresh family with this id, with its session and account."""
         with self._open():
-            family = self._families.records.get(family_id)
+            family = self._shelves.families.records.get(family_id)
             return RefreshView(family, self._view(family.session_id)) if family else None
 
     def count_repeat(self, family_id: str, generation: int, audit: AuditRow | None) -> int:
@@ -154,7 +155,7 @@ class MemoryStore:
         with self._open():
             if audit is not None:
                 self._audit.append(own_audit(audit))
-            family = self._families.records.get(family_id)
+            family = self._shelves.families.records.get(family_id)
             if family is None or family.generation != generation:
                 return 0
             self._repeats[family_id] = self._repeats.get(family_id, 0) + 1
@@ -163,18 +164,28 @@ class MemoryStore:
     def invitation(self, digest: bytes) -> Invitation | None:
         """The one-time link with this secret's SHA-256."""
         with self._open():
-            return self._invitations.records.get(self._invitations.owners.get(digest, ""))
+            return self._shelves.invitations.records.get(self._shelves.invitations.owners.get(digest, ""))
 
     def invitations(self, role: str) -> list[Invitation]:
         """Every one-time link for a role that is neither used nor swept, oldest first."""
         with self._open():
-            found = [one for one in self._invitations.records.values() if one.role == role]
+            found = [one for one in self._shelves.invitations.records.values() if one.role == role]
         return sorted(found, key=lambda invitation: (invitation.created_at, invitation.id))
 
-    def signing_keys(self) -> list[SigningKey]:
+    def ring_keys(self) -> list[RingKey]:
         """Every key that is not gone, oldest first."""
         with self._open():
-            return sorted(self._keys.records.values(), key=lambda key: (key.created_at, key.id))
+            return sorted(self._shelves.keys.records.values(), key=lambda key: (key.created_at, key.id))
+
+    def client(self, client_id: str) -> Client | None:
+        """The OAuth client with this id."""
+        with self._open():
+            return self._shelves.clients.records.get(client_id)
+
+    def clients(self) -> list[Client]:
+        """Every OAuth client, oldest first, ended ones too."""
+        with self._open():
+            return sorted(self._shelves.clients.records.values(), key=lambda one: (one.created_at, one.id))
 
     def audit_rows(self, *, account_id: str | None, after: int, limit: int) -> list[tuple[int, AuditRow]]:
         """Audit rows with their numbers, in order, those after a number."""
@@ -217,14 +228,26 @@ class MemoryStore:
                 for step in reversed(undo):
                     step()
                 raise
+            if any(isinstance(record, RingKey) for record in (*change.put, *change.take)):
+                self._ring += 1
+                self._moves += 1
             self._audit += map(own_audit, change.audit)
             logged = tuple(self._append(fact, change.at) for fact in change.facts)
             return Committed(self._head(), logged)
 
+    def standing_of(self, subject: Subject) -> Standing:
+        """What every fact after the subject's position says of it, and whether it is older than the floor."""
+        with self._open():
+            facts, since = RevocationSet(self._floor), self._log[subject.pos :]
+        for logged in since:
+            facts.fold(logged.seq, logged.fact)
+        return facts.covers(subject)
+
     def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
         """Delete up to `most` dead records; how many went. Families that go with their session are not counted."""
         with self._open():
-            dead = self._dead(limits, grace, now)[: max(0, most)]
+            views = self._views(self._shelves.sessions.records.values())
+            dead = dead_records(self._shelves, views, limits, grace, now)[: max(0, most)]
             for end in dead:
                 end([])
         return len(dead)
@@ -241,7 +264,7 @@ class MemoryStore:
             known = after is not None and after.seq >= self._floor and self._has(after)
             start = after.seq if known and after is not None else self._floor
             facts, pulse = tuple(self._log[start:]), self._pulse if self.pulses else None
-            return LogAnswer(facts, self._head(), self._floor, reset=not known, pulse=pulse)
+            return LogAnswer(facts, self._head(), self._floor, reset=not known, pulse=pulse, ring=self._ring)
 
     def beat(self) -> None:
         """Move the pulse, if this store was made with one."""
@@ -272,26 +295,26 @@ class MemoryStore:
             self._followers.pop(instance, None)
 
     def _view(self, session_id: str | None) -> SessionView | None:
-        found = self._sessions.records.get(session_id or "")
+        found = self._shelves.sessions.records.get(session_id or "")
         return self._views([found])[0] if found else None
 
     def _views(self, found: Iterable[Session]) -> list[SessionView]:
         return [
             SessionView(
                 own_session(one),
-                self._accounts.records.get(one.account_id or ""),
+                self._shelves.accounts.records.get(one.account_id or ""),
                 self._everyone_ended,
                 len(self._log),
+                client.ended_pos if (client := self._shelves.clients.records.get(one.client_id)) else 0,
             )
             for one in found
         ]
 
     def _write(self, change: Change, undo: Undo) -> None:
         for record in change.expects:
-            self._shelves[type(record)].expect(record)
+            self._shelves.of(record).expect(record)
         for record in change.take:
-            self._shelves[type(record)].take(record, undo)
-            self._take_owned(record, undo)
+            self._shelves.take(record, undo)
         fresh = [one.id for one in change.put if isinstance(one, RefreshFamily) and self._is_next(one)]
         for record in change.put:
             if (
@@ -301,27 +324,13 @@ class MemoryStore:
             ):
                 # Older than the end of everyone, it would be dead when it arrives: decide again instead.
                 raise Conflict(type(record).__name__, record.id)
-            self._shelves[type(record)].put(record, undo)
+            self._shelves.of(record).put(record, undo)
         for family_id in fresh:
             # Repeats belong to one generation; the next one starts at none.
             self._repeats.pop(family_id, None)
 
-    def _take_owned(self, record: Record, undo: Undo) -> None:
-        if isinstance(record, Account):
-            mine = [one for one in self._sessions.records.values() if one.account_id == record.id]
-            for session in mine:
-                self._end_session(session, undo)
-        elif isinstance(record, Session):
-            self._end_session(record, undo)
-
-    def _end_session(self, session: Session, undo: Undo) -> None:
-        self._sessions.remove(session.id, undo)
-        for family in list(self._families.records.values()):
-            if family.session_id == session.id:
-                self._families.remove(family.id, undo)
-
     def _is_next(self, family: RefreshFamily) -> bool:
-        there = self._families.records.get(family.id)
+        there = self._shelves.families.records.get(family.id)
         return there is None or there.generation != family.generation
 
     def _head(self) -> Position:
@@ -337,6 +346,8 @@ class MemoryStore:
         match fact:
             case AccountEnded(account_id, keep):
                 self._end_account(account_id, keep, logged.seq)
+            case ClientEnded(client_id):
+                self._end_client(client_id, logged.seq)
             case EveryoneEnded():
                 self._everyone_ended = logged.seq
             case _:
@@ -346,43 +357,23 @@ class MemoryStore:
         self._moves += 1
         return logged
 
+    def _end_client(self, client_id: str, seq: int) -> None:
+        clients = self._shelves.clients.records
+        if client_id in clients:
+            client = clients[client_id]
+            clients[client_id] = replace(client, ended_pos=seq, version=client.version + 1)
+
     def _end_account(self, account_id: str, keep: str | None, seq: int) -> None:
-        account = self._accounts.records.get(account_id)
+        account = self._shelves.accounts.records.get(account_id)
         if account is None:
             return
         outlived = max(account.ended_pos, self._everyone_ended)
-        kept = self._sessions.records.get(keep or "")
+        kept = self._shelves.sessions.records.get(keep or "")
         if kept is not None and kept.account_id == account_id and kept.pos >= outlived:
-            self._sessions.records[kept.id] = replace(kept, pos=seq)
-            for family in list(self._families.records.values()):
+            self._shelves.sessions.records[kept.id] = replace(kept, pos=seq)
+            for family in list(self._shelves.families.records.values()):
                 if family.session_id == keep and family.pos >= outlived:
-                    self._families.records[family.id] = replace(family, pos=seq)
-        self._accounts.records[account_id] = replace(account, ended_pos=seq, version=account.version + 1)
-
-    def _dead(self, limits: SessionLimits, grace: timedelta, now: datetime) -> list[Callable[[Undo], None]]:
-        """How to end each dead record, in the order in which a sweep should."""
-        sessions = self._views(self._sessions.records.values())
-        over = [view.session for view in sessions if not isinstance(decide_session(view, limits, now), Alive)]
-        gone = {session.id for session in over}
-        families = [one for one in self._families.records.values() if one.session_id not in gone]
-        orphans = [one for one in families if one.session_id not in self._sessions.records]
-        owned = [one for one in families if one.session_id in self._sessions.records]
-        links = [one for one in self._invitations.records.values() if one.expires_at <= now]
-        return [
-            *(partial(self._end_session, session) for session in over),
-            *(partial(self._families.remove, family.id) for family in orphans),
-            *(
-                partial(self._families.set, cleared)
-                for family in owned
-                if (cleared := _cleared(family, now - grace))
-            ),
-            *(partial(self._invitations.remove, link.id) for link in links),
-        ]
-
-
-def _cleared(family: RefreshFamily, used_up: datetime) -> RefreshFamily | None:
-    """The family without its predecessor's answer, if it has one that nobody may ask for any more."""
-    previous = family.previous
-    if previous is None or previous.sealed is None or previous.rotated_at > used_up:
-        return None
-    return replace(family, previous=replace(previous, sealed=None))
+                    self._shelves.families.records[family.id] = replace(family, pos=seq)
+        self._shelves.accounts.records[account_id] = replace(
+            account, ended_pos=seq, version=account.version + 1
+        )

@@ -5,18 +5,19 @@ Owns what a put does to one record. Knows neither locks nor facts; the memory st
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gatepost.core.accounts import Account, Invitation
-from gatepost.core.changes import AuditRow
-from gatepost.core.keys import SigningKey
+from gatepost.core.changes import AuditRow, Record
+from gatepost.core.clients import Client
+from gatepost.core.keys import RingKey
 from gatepost.core.rotation import RefreshFamily
 from gatepost.core.sessions import Session
 from gatepost.errors import Conflict
 from gatepost.stores.columns import json_bytes, mapping
 
 Undo = list[Callable[[], object]]
-_R = TypeVar("_R", Account, Session, RefreshFamily, SigningKey, Invitation)
+_R = TypeVar("_R", Account, Session, RefreshFamily, RingKey, Client, Invitation)
 
 
 def own_session(session: Session) -> Session:
@@ -121,11 +122,61 @@ def families() -> Shelf[RefreshFamily]:
     return Shelf("refresh family", merged)
 
 
-def signing_keys() -> Shelf[SigningKey]:
-    """Signing keys."""
-    return Shelf("signing key", lambda there, record: record)
+def ring_keys() -> Shelf[RingKey]:
+    """The keys of the ring."""
+    return Shelf("ring key", lambda there, record: record)
+
+
+def clients() -> Shelf[Client]:
+    """OAuth clients."""
+
+    def merged(there: Client | None, record: Client) -> Client:
+        return replace(record, ended_pos=max(record.ended_pos, (there or record).ended_pos))
+
+    return Shelf("client", merged)
 
 
 def invitations() -> Shelf[Invitation]:
     """One-time links, one for each secret."""
     return Shelf("invitation", lambda there, record: record, lambda invitation: invitation.digest)
+
+
+class Shelves:
+    """A shelf for each kind of record, and what goes with a record that is taken."""
+
+    def __init__(self) -> None:
+        self.accounts = accounts()
+        self.sessions = sessions()
+        self.families = families()
+        self.keys = ring_keys()
+        self.clients = clients()
+        self.invitations = invitations()
+        self._by_kind: dict[type[Record], Shelf[Any]] = {
+            Account: self.accounts,
+            Session: self.sessions,
+            RefreshFamily: self.families,
+            RingKey: self.keys,
+            Client: self.clients,
+            Invitation: self.invitations,
+        }
+
+    def of(self, record: Record) -> Shelf[Any]:
+        """The shelf that a record lies on."""
+        return self._by_kind[type(record)]
+
+    def take(self, record: Record, undo: Undo) -> None:
+        """Remove a record as it was read with all that is its own, or raise Conflict."""
+        self.of(record).take(record, undo)
+        if isinstance(record, Account):
+            mine = [one for one in self.sessions.records.values() if one.account_id == record.id]
+            for session in mine:
+                self.end_session(session, undo)
+        elif isinstance(record, Session):
+            self.end_session(record, undo)
+
+    def end_session(self, session: Session, undo: Undo) -> None:
+        """Remove a session with its refresh family."""
+        self.sessions.remove(session.id, undo)
+        for family in list(self.families.records.values()):
+            if family.session_id == session.id:
+                self.families.remove(family.id, undo)

@@ -16,13 +16,15 @@ import sqlalchemy as sa
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed, Record
+from gatepost.core.clients import Client
 from gatepost.core.folding import fold
-from gatepost.core.keys import SigningKey
+from gatepost.core.keys import RingKey
 from gatepost.core.ports import Randomness
+from gatepost.core.revocation import Standing, Subject
 from gatepost.core.rotation import RefreshFamily, RefreshView
 from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
-from gatepost.stores import revisions, sql_seals
+from gatepost.stores import revisions, sql_seals, sql_standing
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import micros
 from gatepost.stores.sql_facts import HEAD, append, start_log
@@ -37,9 +39,10 @@ from gatepost.stores.sql_records import (
     at_most,
     audit_at,
     audit_row,
+    client_of,
     invitation_of,
     refresh_view_of,
-    signing_key_of,
+    ring_key_of,
     text_of,
     view_at,
 )
@@ -57,7 +60,12 @@ _head: Final = tables.log_head
 _audit: Final = tables.audit
 _after: Final[sa.BindParameter[str]] = sa.bindparam("after")
 
-_view_columns: Final = (*_session.c, *_account.c, _head.c.everyone_ended, _head.c.seq)
+_client: Final = tables.client
+# The first-party client has no row, and nobody ends it.
+_client_ended: Final = sa.func.coalesce(
+    sa.select(_client.c.ended_pos).where(_client.c.id == _session.c.client_id).scalar_subquery(), ZERO
+)
+_view_columns: Final = (*_session.c, *_account.c, _client_ended, _head.c.everyone_ended, _head.c.seq)
 _owner: Final = _account.c.id == _session.c.account_id
 _view: Final = sa.select(*_view_columns).select_from(
     _session.join(_head, sa.true()).outerjoin(_account, _owner)
@@ -107,8 +115,11 @@ _HAS_ROLE: Final = text_of(
     )
 )
 _KEYS: Final = text_of(
-    sa.select(tables.signing_key).order_by(tables.signing_key.c.created_at, tables.signing_key.c.id)
+    sa.select(tables.ring_key).order_by(tables.ring_key.c.created_at, tables.ring_key.c.id)
 )
+_CLIENT: Final = text_of(sa.select(_client).where(_client.c.id == sa.bindparam("key")))
+_CLIENTS: Final = text_of(sa.select(_client).order_by(_client.c.created_at, _client.c.id))
+_RING_MOVED: Final = text_of(sa.update(_head).values(ring=_head.c.ring + ONE))
 _EVERYONE_ENDED: Final = text_of(sa.select(_head.c.everyone_ended))
 _link: Final = tables.invitation
 _LINK: Final = text_of(sa.select(_link).where(_link.c.digest == sa.bindparam("digest")))
@@ -258,9 +269,18 @@ class SqlStore:
         """Every one-time link for a role that is neither used nor swept, oldest first."""
         return [invitation_of(row) for row in self._file.rows(_LINKS, {"role": role})]
 
-    def signing_keys(self) -> list[SigningKey]:
+    def ring_keys(self) -> list[RingKey]:
         """Every key that is not gone, oldest first."""
-        return [signing_key_of(row) for row in self._file.rows(_KEYS)]
+        return [ring_key_of(row) for row in self._file.rows(_KEYS)]
+
+    def client(self, client_id: str) -> Client | None:
+        """The OAuth client with this id."""
+        rows = self._file.rows(_CLIENT, {"key": client_id})
+        return client_of(rows[0]) if rows else None
+
+    def clients(self) -> list[Client]:
+        """Every OAuth client, oldest first, ended ones too."""
+        return [client_of(row) for row in self._file.rows(_CLIENTS)]
 
     def audit_rows(self, *, account_id: str | None, after: int, limit: int) -> list[tuple[int, AuditRow]]:
         """Audit rows with their numbers, in order, those after a number."""
@@ -297,6 +317,8 @@ class SqlStore:
             for record in change.put:
                 _put(connection, record)
             _require_heard(connection, change.put)
+            if any(isinstance(record, RingKey) for record in (*change.put, *change.take)):
+                connection.execute(_RING_MOVED)
             if change.audit:
                 connection.executemany(_NOTE, map(audit_row, change.audit))
             position, logged = append(connection, change.facts, change.at, self._randomness)
@@ -312,6 +334,10 @@ class SqlStore:
             if audit is not None:
                 connection.execute(_NOTE, audit_row(audit))
         return found[0][0] if found else 0
+
+    def standing_of(self, subject: Subject) -> Standing:
+        """What every fact after the subject's position says of it, and whether it is older than the floor."""
+        return sql_standing.standing_of(self._file, subject)
 
     def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
         """Delete up to `most` dead records, in short transactions; how many went."""

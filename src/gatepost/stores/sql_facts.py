@@ -68,6 +68,13 @@ _ACCOUNT_ENDED: Final = text_of(
 )
 
 
+_CLIENT_ENDED: Final = text_of(
+    sa.update(tables.client)
+    .where(tables.client.c.id == sa.bindparam("client"))
+    .values(ended_pos=sa.bindparam("seq"), version=tables.client.c.version + sa.literal_column("1"))
+)
+
+
 def _standing(pos: sa.Column[Any]) -> sa.ColumnElement[bool]:
     """Whether what has `pos` outlived the endings of the account and of everyone so far."""
     ended = sa.select(tables.account.c.ended_pos).where(tables.account.c.id == sa.bindparam("account"))
@@ -93,7 +100,7 @@ _KEEP_FAMILY: Final = text_of(
 def start_log(connection: Connection, randomness: Randomness) -> None:
     """Give a new database its log: an id, and position 0."""
     head = {"id": 1, "log_id": new_log_id(randomness), "seq": 0, "tag": ORIGIN_TAG}
-    empty = {"floor": 0, "everyone_ended": 0, "everyone_outdated": 0}
+    empty = {"floor": 0, "everyone_ended": 0, "everyone_outdated": 0, "ring": 0}
     connection.execute(text_of(sa.insert(tables.log_head).prefix_with("OR IGNORE")), head | empty)
 
 
@@ -126,6 +133,8 @@ def _write_through(connection: Connection, logged: Logged) -> None:
             if keep is not None and connection.execute(_KEEP_SESSION, given).rowcount:
                 connection.execute(_KEEP_FAMILY, given)
             connection.execute(_ACCOUNT_ENDED, given)
+        case ClientEnded(client_id):
+            connection.execute(_CLIENT_ENDED, {"seq": logged.seq, "client": client_id})
         case EveryoneEnded():
             connection.execute(_EVERYONE_ENDED, {"seq": logged.seq})
         case EveryoneOutdated():

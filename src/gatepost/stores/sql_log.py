@@ -25,7 +25,7 @@ _WAIT: Final = 0.5
 
 _head: Final = tables.log_head.c
 _log: Final = tables.log.c
-_READ_HEAD: Final = text_of(sa.select(_head.log_id, _head.seq, _head.tag, _head.floor))
+_READ_HEAD: Final = text_of(sa.select(_head.log_id, _head.seq, _head.tag, _head.floor, _head.ring))
 _READ_TAG: Final = text_of(sa.select(_log.tag).where(_log.seq == sa.bindparam("seq")))
 _READ_FACTS: Final = text_of(
     sa.select(_log.seq, _log.kind, _log.subject, _log.keep, _log.at)
@@ -119,14 +119,14 @@ class SqlLog:
 
 
 def _answer(connection: Connection, after: Position | None) -> LogAnswer:
-    [(log_id, seq, tag, floor)] = connection.execute(_READ_HEAD).fetchall()
+    [(log_id, seq, tag, floor, ring)] = connection.execute(_READ_HEAD).fetchall()
     known = after is not None and after.log == log_id and after.seq >= floor and _has(connection, after)
     start = after.seq if known and after is not None else floor
     rows = connection.execute(_READ_FACTS, {"after": start}).fetchall() if start < seq else []
     facts = tuple(
         Logged(number, fact_of(kind, subject, keep), moment(at)) for number, kind, subject, keep, at in rows
     )
-    return LogAnswer(facts, Position(log_id, seq, tag), floor, reset=not known)
+    return LogAnswer(facts, Position(log_id, seq, tag), floor, reset=not known, ring=ring)
 
 
 def _has(connection: Connection, after: Position) -> bool:

@@ -16,8 +16,9 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.changes import AuditRow, Event, Record
+from gatepost.core.clients import Client, Power
 from gatepost.core.emails import Email
-from gatepost.core.keys import KeyState, SigningKey
+from gatepost.core.keys import KeyState, RingKey
 from gatepost.core.rotation import Predecessor, RefreshFamily, RefreshView
 from gatepost.core.sessions import Carrier, Session, SessionView
 from gatepost.errors import StoreUnusable
@@ -137,15 +138,29 @@ def session_at(row: Sequence[Any], at: int = 0) -> Session:
 
 
 def view_at(row: Sequence[Any], at: int = 0) -> SessionView:
-    """A session, its account, everyone's ending and the position, from one row."""
+    """A session, its account, its client's ending, everyone's ending and the position, from one row."""
     account_from = at + _SESSION_WIDTH
-    ended, seq = row[-2:]
+    client_ended, ended, seq = row[-3:]
     account = None if row[account_from] is None else account_at(row, account_from)
-    return SessionView(session_at(row, at), account, ended, seq)
+    return SessionView(session_at(row, at), account, ended, seq, client_ended)
+
+
+def _predecessor_row(which: str, one: Predecessor | None) -> Params:
+    return {
+        f"{which}_rotor": one and one.rotor,
+        f"{which}_rotated_at": one and micros(one.rotated_at),
+        f"{which}_sealed": one and one.sealed,
+        f"{which}_address": one and one.address,
+        f"{which}_device": one and one.device,
+    }
+
+
+def _predecessor_at(row: Sequence[Any], at: int) -> Predecessor | None:
+    rotor, rotated, sealed, address, device = row[at : at + 5]
+    return None if rotor is None else Predecessor(rotor, moment(rotated), sealed, address, device)
 
 
 def _family_row(family: RefreshFamily) -> Params:
-    previous = family.previous
     return {
         "id": family.id,
         "session_id": family.session_id,
@@ -156,19 +171,14 @@ def _family_row(family: RefreshFamily) -> Params:
         "expires_at": micros(family.expires_at),
         "pos": family.pos,
         "client_id": family.client_id,
-        "previous_rotor": previous and previous.rotor,
-        "previous_rotated_at": previous and micros(previous.rotated_at),
-        "previous_sealed": previous and previous.sealed,
-        "previous_address": previous and previous.address,
-        "previous_device": previous and previous.device,
+        **_predecessor_row("previous", family.previous),
+        **_predecessor_row("earlier", family.earlier),
     }
 
 
 def family_at(row: Sequence[Any], at: int = 0) -> RefreshFamily:
     """The refresh family whose columns, in the table's order, begin at `at`. How often it repeated is left out."""
     key, session_id, family, rotor, generation, audiences, expires, pos, client = row[at : at + 9]
-    old_rotor, rotated, sealed, address, device, _, version = row[at + 9 : at + 16]
-    previous = None if old_rotor is None else Predecessor(old_rotor, moment(rotated), sealed, address, device)
     return RefreshFamily(
         key,
         session_id,
@@ -178,9 +188,10 @@ def family_at(row: Sequence[Any], at: int = 0) -> RefreshFamily:
         names(audiences),
         moment(expires),
         pos,
-        previous,
+        _predecessor_at(row, at + 9),
+        _predecessor_at(row, at + 14),
         client,
-        version,
+        row[at + 20],
     )
 
 
@@ -189,7 +200,7 @@ def refresh_view_of(row: Sequence[Any]) -> RefreshView:
     return RefreshView(family_at(row), None if row[_FAMILY_WIDTH] is None else view_at(row, _FAMILY_WIDTH))
 
 
-def _key_row(key: SigningKey) -> Params:
+def _key_row(key: RingKey) -> Params:
     return {
         "id": key.id,
         "algorithm": key.algorithm,
@@ -197,13 +208,43 @@ def _key_row(key: SigningKey) -> Params:
         "public": key.public,
         "sealed": key.sealed,
         "created_at": micros(key.created_at),
+        "since": micros(key.since),
     }
 
 
-def signing_key_of(row: Sequence[Any]) -> SigningKey:
-    """The signing key in a row of its table."""
-    key, algorithm, state, public, sealed, created, version = row
-    return SigningKey(key, algorithm, KeyState(state), public, sealed, moment(created), version)
+def ring_key_of(row: Sequence[Any]) -> RingKey:
+    """The key of the ring in a row of its table."""
+    key, algorithm, state, public, sealed, created, since, version = row
+    return RingKey(key, algorithm, KeyState(state), public, sealed, moment(created), moment(since), version)
+
+
+def _client_row(client: Client) -> Params:
+    return {
+        "id": client.id,
+        "name": client.name,
+        "secret": client.secret,
+        "powers": json_text(client.powers),
+        "audiences": json_text(client.audiences),
+        "created_at": micros(client.created_at),
+        "ended_at": None if client.ended_at is None else micros(client.ended_at),
+        "ended_pos": client.ended_pos,
+    }
+
+
+def client_of(row: Sequence[Any]) -> Client:
+    """The OAuth client in a row of its table."""
+    key, name, secret, powers, audiences, created, ended_at, ended, version = row
+    return Client(
+        key,
+        name,
+        secret,
+        tuple(map(Power, names(powers))),
+        names(audiences),
+        moment(created),
+        None if ended_at is None else moment(ended_at),
+        ended,
+        version,
+    )
 
 
 def _invitation_row(invitation: Invitation) -> Params:
@@ -301,7 +342,10 @@ KINDS: Final[dict[type[Record], Kind]] = {
         # Repeats belong to one generation; the next one starts at none.
         repeats=sa.case((_family.c.generation == sa.bindparam("generation"), _family.c.repeats), else_=ZERO),
     ),
-    SigningKey: _kind("signing key", tables.signing_key, _key_row),
+    RingKey: _kind("ring key", tables.ring_key, _key_row),
+    Client: _kind(
+        "client", tables.client, _client_row, ended_pos=greatest(tables.client.c.ended_pos, "ended_pos")
+    ),
     Invitation: _kind("invitation", tables.invitation, _invitation_row),
 }
 

@@ -18,15 +18,16 @@ from typing import Final
 import sqlalchemy as sa
 
 from gatepost.core.changes import AuditRow
-from gatepost.core.keys import SigningKey
+from gatepost.core.keys import RingKey
 from gatepost.core.ports import Randomness
 from gatepost.core.revocation import EveryoneEnded, EveryoneOutdated, Position
 from gatepost.errors import StoreUnusable
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.revisions import HEAD, migrate, require_known, stored
 from gatepost.stores.sql_backup import Progress, damage_in, drafted
+from gatepost.stores.sql_carrying import CLIENT_ENDINGS, ENDINGS, FOLLOWERS, GROWN, IN_LIVE, KEYS, LOG
 from gatepost.stores.sql_facts import append, new_log_id
-from gatepost.stores.sql_records import audit_row, signing_key_of, text_of
+from gatepost.stores.sql_records import audit_row, ring_key_of, text_of
 from gatepost.stores.sqlite import APPLICATION_ID, connect, starting
 
 # More facts than a log gains between a backup and its restore (30 years of 100 million a day), and so few that 8,000
@@ -38,24 +39,18 @@ _PATIENCE: Final = 30.0
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _UNREADABLE: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY})
 
-FROM_BACKUP: Final = (tables.account, tables.session, tables.refresh_family)
+FROM_BACKUP: Final = (tables.account, tables.client, tables.session, tables.refresh_family)
 """What a restore is for."""
 OF_THE_LOG: Final = (tables.log, tables.audit, tables.seal)
 """What only grows. Where the database holds a continuation of the backup's, it stays."""
-OF_THE_SERVERS: Final = (tables.follower, tables.signing_key)
+OF_THE_SERVERS: Final = (tables.follower, tables.ring_key)
 """What running servers have in memory too."""
 NOT_KEPT: Final = (tables.invitation,)
 """A link that is open in the backup may have been used since; links are cheap to make anew."""
 
-_live: Final = sa.MetaData()
-_in_live: Final = {
-    table.name: table.to_metadata(_live, schema="live") for table in tables.metadata.sorted_tables
-}
 _head: Final = tables.log_head.c
-_began: Final[sa.BindParameter[int]] = sa.bindparam("began")
-_log: Final = tables.log.c
-_live_log: Final = _in_live["log"].c
-_live_head: Final = _in_live["log_head"].c
+_live_log: Final = IN_LIVE["log"].c
+_live_head: Final = IN_LIVE["log_head"].c
 
 _READ_HEAD: Final = text_of(sa.select(_head.seq, _head.tag, _head.everyone_ended))
 _READ_LIVE_HEAD: Final = text_of(sa.select(_live_head.seq, _live_head.everyone_ended))
@@ -63,11 +58,11 @@ _READ_LIVE_TAG: Final = text_of(sa.select(_live_log.tag).where(_live_log.seq == 
 _newest_row: Final = sa.select(sa.func.max(tables.audit.c.number)).scalar_subquery()
 _SAME_TRAIL: Final = text_of(
     sa.intersect(
-        *(sa.select(one).where(one.c.number == _newest_row) for one in (tables.audit, _in_live["audit"]))
+        *(sa.select(one).where(one.c.number == _newest_row) for one in (tables.audit, IN_LIVE["audit"]))
     )
 )
-_READ_KEYS: Final = text_of(sa.select(tables.signing_key))
-_READ_LIVE_KEYS: Final = text_of(sa.select(_in_live["signing_key"]))
+_READ_KEYS: Final = text_of(sa.select(tables.ring_key))
+_READ_LIVE_KEYS: Final = text_of(sa.select(IN_LIVE["ring_key"]))
 _NEW_HEAD: Final = text_of(
     sa.update(tables.log_head).values(
         log_id=sa.bindparam("log_id"),
@@ -83,60 +78,6 @@ _NOTE: Final = text_of(
 )
 
 
-def _carry(table: sa.Table, *newer: sa.ColumnElement[bool], prefix: str = "") -> str:
-    source = _in_live[table.name]
-    names = [column.name for column in table.c]
-    found = sa.select(*(source.c[name] for name in names)).where(*newer)
-    return text_of(sa.insert(table).prefix_with(prefix).from_select(names, found))
-
-
-def _beyond(table: sa.Table) -> sa.ColumnElement[bool]:
-    newest = sa.select(sa.func.coalesce(sa.func.max(table.c.number), sa.text("0"))).scalar_subquery()
-    return _in_live[table.name].c.number > newest
-
-
-_FOLLOWERS: Final = _carry(tables.follower)
-_KEYS: Final = (text_of(sa.delete(tables.signing_key)), _carry(tables.signing_key))
-_GROWN: Final = (_carry(tables.audit, _beyond(tables.audit)), _carry(tables.seal, _beyond(tables.seal)))
-_LOG: Final = _carry(tables.log, _live_log.seq > _began)
-
-
-def _ended_since(kind: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_log.seq > _began, _log.kind == sa.literal_column(f"'{kind}'"))
-
-
-_session: Final = tables.session.c
-_family: Final = tables.refresh_family.c
-_gone: Final = sa.select(_log.subject).where(_ended_since("session_ended")).scalar_subquery()
-_ended: Final = (
-    sa.select(_log.subject, sa.func.max(_log.seq).label("seq"))
-    .where(_ended_since("account_ended"))
-    .group_by(_log.subject)
-    .subquery()
-)
-_kept: Final = _in_live["session"].alias("kept").c
-_rotated: Final = _in_live["refresh_family"]
-_its_family: Final = sa.exists().where(tables.refresh_family.c.id == _rotated.c.id)
-# What a commit writes where the truth is read, done again for every fact since the backup.
-_ENDINGS: Final = (
-    text_of(sa.delete(tables.refresh_family).where(_family.session_id.in_(_gone))),
-    text_of(sa.delete(tables.session).where(_session.id.in_(_gone))),
-    text_of(
-        sa.update(tables.account)
-        .where(tables.account.c.id == _ended.c.subject, tables.account.c.ended_pos < _ended.c.seq)
-        .values(ended_pos=_ended.c.seq)
-    ),
-    # Only an ending that keeps a session moves its position.
-    text_of(
-        sa.update(tables.session)
-        .where(_session.id == _kept.id, _session.pos < _kept.pos)
-        .values(pos=_kept.pos)
-    ),
-    # A refresh token that was used since the backup must not be good once more, and its successor is known only here.
-    _carry(tables.refresh_family, _its_family, prefix="OR REPLACE"),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Restoring:
     """How a backup is to go in. `opens` says whether the master key opens these signing keys."""
@@ -145,7 +86,7 @@ class Restoring:
     keep_sessions: bool
     row: AuditRow
     randomness: Randomness
-    opens: Callable[[Sequence[SigningKey]], bool]
+    opens: Callable[[Sequence[RingKey]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +108,9 @@ class StagedBackup:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def signing_keys(self) -> list[SigningKey]:
+    def ring_keys(self) -> list[RingKey]:
         """The signing keys in the backup."""
-        return [signing_key_of(row) for row in self._connection.execute(_READ_KEYS)]
+        return [ring_key_of(row) for row in self._connection.execute(_READ_KEYS)]
 
     def write_into(self, database: Path, restoring: Restoring, progress: Progress) -> Restored:
         """Put the backup into a database in one transaction. Raises StoreUnusable; nothing is changed then.
@@ -367,19 +308,20 @@ class _Joining:
         return self._copy.execute(_READ_LIVE_TAG, {"seq": began}).fetchall() == [(tag,)]
 
     def _carry_servers(self) -> None:
-        self._copy.execute(_FOLLOWERS)
-        keys = [signing_key_of(row) for row in self._copy.execute(_READ_LIVE_KEYS)]
+        self._copy.execute(FOLLOWERS)
+        keys = [ring_key_of(row) for row in self._copy.execute(_READ_LIVE_KEYS)]
         # Servers sign with what they read at their start. Keys under another master key are of no use to anybody.
         if keys and self._restoring.opens(keys):
-            for statement in _KEYS:
+            for statement in KEYS:
                 self._copy.execute(statement)
 
     def _carry_log(self, began: int) -> None:
-        for statement in _GROWN:
+        for statement in GROWN:
             self._copy.execute(statement)
-        self._copy.execute(_LOG, {"began": began})
+        self._copy.execute(LOG, {"began": began})
+        self._copy.execute(CLIENT_ENDINGS, {"began": began})
         if self._restoring.keep_sessions:
-            for statement in _ENDINGS:
+            for statement in ENDINGS:
                 self._copy.execute(statement, {"began": began})
 
     def _open_log(self, after: int, ended: int, *, continued: bool) -> Restored:

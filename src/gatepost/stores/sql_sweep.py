@@ -47,10 +47,14 @@ _RESTED: Final = (
 _standing_owner: Final = sa.exists().where(
     _account.id == _session.account_id, _account.locked_at.is_(None), _account.ended_pos <= _session.pos
 )
+_client_ended: Final = sa.exists().where(
+    tables.client.c.id == _session.client_id, tables.client.c.ended_pos > _session.pos
+)
 _dead: Final = sa.or_(
     *_RESTED,
     _session.expires_at <= _p("now"),
     _session.pos < _everyone,
+    _client_ended,
     sa.and_(_signed_in, sa.not_(_standing_owner)),
 )
 _orphan: Final = sa.not_(sa.exists().where(_session.id == _family.session_id))
@@ -79,7 +83,10 @@ _IDLE: Final = tuple(
     _search(sa.select(_session.id).where(one), _end_session, WITH_SESSION) for one in _RESTED
 )
 _REST: Final = (
-    _search(sa.select(_family.id).where(_used_up), _clear_answer.values(previous_sealed=sa.null())),
+    _search(
+        sa.select(_family.id).where(_used_up),
+        _clear_answer.values(previous_sealed=sa.null(), earlier_sealed=sa.null()),
+    ),
     _search(sa.select(_invitation.id).where(_expired), _end_link),
 )
 # Accounts that were ended since the last sweep, by the index of endings.

@@ -89,6 +89,11 @@ refresh_family: Final = sa.Table(
     sa.Column("previous_sealed", sa.LargeBinary),
     sa.Column("previous_address", sa.Text),
     sa.Column("previous_device", sa.Text),
+    sa.Column("earlier_rotor", sa.LargeBinary),
+    sa.Column("earlier_rotated_at", BIG),
+    sa.Column("earlier_sealed", sa.LargeBinary),
+    sa.Column("earlier_address", sa.Text),
+    sa.Column("earlier_device", sa.Text),
     _required("repeats", sa.Integer),
     _required("version", sa.Integer),
     sqlite_strict=True,
@@ -100,8 +105,8 @@ sa.Index(
     sqlite_where=refresh_family.c.previous_sealed.is_not(None),
 )
 
-signing_key: Final = sa.Table(
-    "signing_key",
+ring_key: Final = sa.Table(
+    "ring_key",
     metadata,
     _key(),
     _required("algorithm", sa.Text),
@@ -109,6 +114,22 @@ signing_key: Final = sa.Table(
     _required("public", sa.Text),
     _required("sealed", sa.LargeBinary),
     _required("created_at", BIG),
+    _required("since", BIG),
+    _required("version", sa.Integer),
+    sqlite_strict=True,
+)
+
+client: Final = sa.Table(
+    "client",
+    metadata,
+    _key(),
+    _required("name", sa.Text),
+    _required("secret", sa.LargeBinary),
+    _required("powers", sa.Text),
+    _required("audiences", sa.Text),
+    _required("created_at", BIG),
+    sa.Column("ended_at", BIG),
+    _required("ended_pos", BIG),
     _required("version", sa.Integer),
     sqlite_strict=True,
 )
@@ -147,6 +168,7 @@ log_head: Final = sa.Table(
     _required("floor", BIG),
     _required("everyone_ended", BIG),
     _required("everyone_outdated", BIG),
+    _required("ring", BIG),
     sqlite_strict=True,
 )
 

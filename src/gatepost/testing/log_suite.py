@@ -27,7 +27,17 @@ from gatepost.core.sessions import Ended, decide_session
 from gatepost.errors import Conflict
 from gatepost.testing.clock import NOON
 from gatepost.testing.opening import Opened, Opener
-from gatepost.testing.records import HOUR, LIMITS, a_family, a_session, an_account, change, put
+from gatepost.testing.records import (
+    HOUR,
+    LIMITS,
+    a_client,
+    a_family,
+    a_ring_key,
+    a_session,
+    an_account,
+    change,
+    put,
+)
 
 EVERY_FACT: tuple[Fact, ...] = (
     TokenEnded("j1"),
@@ -173,6 +183,26 @@ class LogSuite(Opened):
         assert stands(store, "s2")
         assert not stands(store, "s1")
 
+    def test_ending_a_client_ends_its_older_sessions(self, store: Store) -> None:
+        """Those of that client and no other; sessions made after it stand."""
+        put(store, an_account(), a_client(), a_session("s1", client_id="c1"), a_session("s2"))
+        put(store, a_session("s3", client_id="c2"))
+        ended = say(store, ClientEnded("c1"))
+        put(store, a_session("s4", client_id="c1", pos=ended))
+        assert [stands(store, key) for key in ("s1", "s2", "s3", "s4")] == [False, True, True, True]
+        view = store.session("s1")
+        assert view is not None
+        assert view.client_ended == ended
+
+    def test_ending_a_client_moves_its_version(self, store: Store) -> None:
+        """What was decided from the client as it was is decided again, and a put does not undo the ending."""
+        put(store, a_client())
+        ended = say(store, ClientEnded("c1"))
+        with pytest.raises(Conflict):
+            store.commit(change(expects=(a_client(version=1),)))
+        put(store, a_client(version=2))
+        assert store.client("c1") == a_client(version=3, ended_pos=ended)
+
     def test_ending_everyone_ends_visits_too(self, store: Store) -> None:
         """One row carries it for all; sessions made after it stand."""
         put(store, an_account(), a_session(), a_session("v1", None))
@@ -256,6 +286,20 @@ class LogSuite(Opened):
         say(store, KeyEnded("k1"))
         assert log.changed()
         assert not log.changed()
+
+    def test_log_says_when_a_key_of_the_ring_changed(self, store: Store, log: Log) -> None:
+        """Made, turned or gone: another number each time. Nothing else moves it."""
+        numbers = [log.read(None).ring]
+        put(store, a_ring_key())
+        numbers.append(log.read(None).ring)
+        put(store, a_ring_key(version=1))
+        numbers.append(log.read(None).ring)
+        store.commit(change(take=(a_ring_key(version=2),)))
+        numbers.append(log.read(None).ring)
+        put(store, an_account())
+        say(store, KeyEnded("k1"))
+        assert len(set(numbers)) == 4
+        assert log.read(None).ring == numbers[-1]
 
     def test_followers_are_known_until_they_leave(self, log: Log) -> None:
         """One row an instance, the newest word counts."""

@@ -18,9 +18,10 @@ from gatepost.testing.opening import Opened
 from gatepost.testing.records import (
     DAY,
     HOUR,
+    a_client,
     a_family,
+    a_ring_key,
     a_session,
-    a_signing_key,
     an_account,
     an_audit_row,
     an_invitation,
@@ -107,8 +108,14 @@ class ReadingSuite(Opened):
 
     def test_keys_come_oldest_first(self, store: Store) -> None:
         """Whatever their state; a taken key is gone."""
-        put(store, a_signing_key("k2", created_at=NOON + DAY, state=KeyState.NEXT), a_signing_key("k1"))
-        assert [key.id for key in store.signing_keys()] == ["k1", "k2"]
+        put(store, a_ring_key("k2", created_at=NOON + DAY, state=KeyState.NEXT), a_ring_key("k1"))
+        assert [key.id for key in store.ring_keys()] == ["k1", "k2"]
+
+    def test_clients_come_oldest_first(self, store: Store) -> None:
+        """Ended ones too; an unknown id is nobody."""
+        put(store, a_client("c2", created_at=NOON + DAY), a_client("c1", ended_at=NOON + HOUR))
+        assert [client.id for client in store.clients()] == ["c1", "c2"]
+        assert store.client("c3") is None
 
     def test_links_are_found_by_role(self, store: Store) -> None:
         """Oldest first, and of that role only."""

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.changes import AuditRow, Change, Event, Record
+from gatepost.core.clients import Client, Power
 from gatepost.core.emails import Email
-from gatepost.core.keys import KeyState, SigningKey
+from gatepost.core.keys import KeyState, RingKey
 from gatepost.core.ports import Store
 from gatepost.core.rotation import Predecessor, RefreshFamily
 from gatepost.core.sessions import Carrier, Session, SessionLimits
@@ -70,18 +71,27 @@ def a_family(key: str = "f1", session_id: str = "s1", **different: Any) -> Refre
 
 
 def rotated(family: RefreshFamily, **different: Any) -> RefreshFamily:
-    """The family one generation on, its predecessor's answer still sealed in it."""
+    """The family one generation on, the answers of its predecessors still sealed in it."""
     previous = Predecessor(family.rotor, NOON, b"sealed answer", "192.0.2.7", "Firefox on Linux")
     generation = family.generation + 1
     rotor = digest_of(f"{family.id} rotor {generation}")
-    return replace(replace(family, rotor=rotor, generation=generation, previous=previous), **different)
+    return replace(
+        replace(family, rotor=rotor, generation=generation, previous=previous, earlier=family.previous),
+        **different,
+    )
 
 
-def a_signing_key(key: str = "k1", **different: Any) -> SigningKey:
+def a_ring_key(key: str = "k1", **different: Any) -> RingKey:
     """A key that signs. Neither half of it is a real one."""
     return replace(
-        SigningKey(key, "ES256", KeyState.ACTIVE, '{"kty":"EC"}', b"sealed key", NOON), **different
+        RingKey(key, "ES256", KeyState.ACTIVE, '{"kty":"EC"}', b"sealed key", NOON, NOON), **different
     )
+
+
+def a_client(key: str = "c1", **different: Any) -> Client:
+    """A client that may ask about tokens for one audience."""
+    audiences = ("https://api.example.com",)
+    return replace(Client(key, "Orders", digest_of(key), (Power.INTROSPECT,), audiences, NOON), **different)
 
 
 def an_invitation(key: str = "i1", **different: Any) -> Invitation:
@@ -111,8 +121,10 @@ def stored(store: Store, record: Record) -> Any:
         case "RefreshFamily":
             refresh = store.refresh(record.id)
             return refresh.family if refresh else None
-        case "SigningKey":
-            return next((key for key in store.signing_keys() if key.id == record.id), None)
+        case "Client":
+            return store.client(record.id)
+        case "RingKey":
+            return next((key for key in store.ring_keys() if key.id == record.id), None)
         case _:
             return store.invitation(getattr(record, "digest", b""))
 

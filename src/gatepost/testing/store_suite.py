@@ -20,9 +20,10 @@ from gatepost.testing.opening import Opened
 from gatepost.testing.records import (
     HOUR,
     MICROSECOND,
+    a_client,
     a_family,
+    a_ring_key,
     a_session,
-    a_signing_key,
     an_account,
     an_audit_row,
     an_invitation,
@@ -35,8 +36,8 @@ from gatepost.testing.records import (
 
 EVERY_KIND = pytest.mark.parametrize(
     "record",
-    [an_account(), a_session(), a_family(), a_signing_key(), an_invitation()],
-    ids=["account", "session", "family", "key", "invitation"],
+    [an_account(), a_session(), rotated(rotated(a_family())), a_ring_key(), a_client(), an_invitation()],
+    ids=["account", "session", "family", "key", "client", "invitation"],
 )
 
 
@@ -115,9 +116,9 @@ class StoreSuite(Opened):
     @pytest.mark.parametrize(
         "spoiler",
         [
-            {"expects": (a_signing_key("missing"),)},
-            {"take": (a_signing_key("missing", version=1),)},
-            {"put": (a_family("f2"), a_signing_key("missing", version=3))},
+            {"expects": (a_ring_key("missing"),)},
+            {"take": (a_ring_key("missing", version=1),)},
+            {"put": (a_family("f2"), a_ring_key("missing", version=3))},
         ],
         ids=["expects", "take", "put"],
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gatepost.core.ports import Store
-from gatepost.core.revocation import AccountEnded, EveryoneEnded
+from gatepost.core.revocation import AccountEnded, ClientEnded, EveryoneEnded
 from gatepost.testing.clock import NOON
 from gatepost.testing.opening import Opened
 from gatepost.testing.records import (
@@ -19,6 +19,7 @@ from gatepost.testing.records import (
     GRACE,
     LIMITS,
     MICROSECOND,
+    a_client,
     a_family,
     a_session,
     an_account,
@@ -86,6 +87,14 @@ class SweepSuite(Opened):
         put(store, a_session())
         assert sweep(store, NOON) == 1
 
+    def test_sessions_of_an_ended_client_go(self, store: Store) -> None:
+        """Those of another client stay, and so does one that was made after the ending."""
+        put(store, an_account(), a_client(), a_session("s1", client_id="c1"), a_session("s2", client_id="c2"))
+        ended = store.commit(change(facts=(ClientEnded("c1"),))).pos
+        put(store, a_session("s3", client_id="c1", pos=ended))
+        assert sweep(store, NOON) == 1
+        assert [store.session(key) is None for key in ("s1", "s2", "s3")] == [True, False, False]
+
     def test_everyone_ended_leaves_only_what_is_newer(self, store: Store) -> None:
         """Visits go too."""
         put(store, an_account(), a_session("s1"), a_session("v1", None))
@@ -114,16 +123,20 @@ class SweepSuite(Opened):
         assert store.refresh("f2") is None
 
     def test_used_up_answer_is_forgotten_after_the_grace(self, store: Store) -> None:
-        """Only the sealed answer goes: the predecessor's digest still tells a replay, and no version is counted."""
+        """Only the sealed answers go: a predecessor's digest still tells a replay, and no version is counted."""
         put(store, an_account(), a_session(), a_family())
-        put(store, rotated(a_family(version=1)))
+        twice = rotated(rotated(a_family()))
+        put(store, replace(twice, version=1))
         assert sweep(store, NOON + GRACE - MICROSECOND) == 0
         assert sweep(store, NOON + GRACE) == 1
         refresh = store.refresh("f1")
         assert refresh is not None
-        previous = rotated(a_family()).previous
+        previous, earlier = twice.previous, twice.earlier
         assert previous is not None
-        assert refresh.family == rotated(a_family(), version=2, previous=replace(previous, sealed=None))
+        assert earlier is not None
+        assert refresh.family == replace(
+            twice, version=2, previous=replace(previous, sealed=None), earlier=replace(earlier, sealed=None)
+        )
         assert sweep(store, NOON + GRACE) == 0
 
     def test_expired_link_goes(self, store: Store) -> None:

@@ -1,0 +1,117 @@
+"""What a process has verified and may remember: a session's record or a token, with the moments at which it ends.
+
+Owns these values and how they are made of a record or of claims. Decides nothing and keeps nothing; the guard does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from sys import intern
+
+from gatepost.carriers.presented import Bearer, OpaqueCookie
+from gatepost.carriers.tokens import Verified
+from gatepost.core.principals import Principal, Visitor
+from gatepost.core.revocation import Subject
+from gatepost.core.sessions import Carrier, SessionView
+
+Granted = Callable[[tuple[str, ...]], tuple[tuple[str, ...], frozenset[str]]]
+"""Roles, as they are shared by all who have them, and what they permit."""
+
+
+@dataclass(slots=True)
+class Known(Subject):
+    """Something this process has verified: for whom it stands, and until when that may be believed.
+
+    Moments of the boot clock, in seconds: a wall clock that is set must not lengthen what is believed. Nor is it
+    worth reading at every check, which takes a fifth of one.
+    """
+
+    who: Principal | Visitor
+    until: float
+    touch_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The session behind this digest is not known here, or has to be read again."""
+
+    handle: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """Our knowledge of the log is older than the bound. `known` would be let in if it were not."""
+
+    presented: OpaqueCookie | Bearer
+    handle: bytes
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One moment on both clocks."""
+
+    now: datetime
+    boot: float
+
+    def on_boot_clock(self, wall: datetime) -> float:
+        """When the boot clock will show what the wall clock calls `wall`."""
+        # A tenth of a microsecond early: rounded up, the sum would let the very moment of an end pass.
+        return self.boot + (wall - self.now).total_seconds() - 1e-7
+
+
+def known_session(view: SessionView, granted: Granted, *, until: float, touch_at: float) -> Known:
+    """A session as it was read."""
+    session = view.session
+    return Known(
+        pos=view.pos,
+        session_id=session.id,
+        account_id=session.account_id,
+        client_id=intern(session.client_id),
+        jti=None,
+        kid=None,
+        who=_who(view, granted),
+        until=until,
+        touch_at=touch_at,
+    )
+
+
+def known_token(verified: Verified, granted: Granted, read: Moment) -> Known:
+    """A token whose signature and claims were checked at that moment. Its use is noted at once."""
+    claims = verified.claims
+    roles, permissions = granted(claims.roles)
+    return Known(
+        pos=claims.pos,
+        session_id=claims.sid,
+        account_id=claims.sub,
+        client_id=intern(claims.client_id),
+        jti=claims.jti,
+        kid=verified.kid,
+        who=Principal(
+            account_id=claims.sub,
+            session_id=claims.sid,
+            roles=roles,
+            permissions=permissions,
+            carrier=Carrier.TOKEN,
+            authenticated_at=datetime.fromtimestamp(claims.auth_time, UTC),
+            email=None,
+        ),
+        until=read.on_boot_clock(datetime.fromtimestamp(claims.exp, UTC)),
+        touch_at=read.boot,
+    )
+
+
+def _who(view: SessionView, granted: Granted) -> Principal | Visitor:
+    session, account = view.session, view.account
+    if account is None:
+        return Visitor(session.id, session.carrier, session.started_at)
+    roles, permissions = granted(account.roles)
+    return Principal(
+        account_id=account.id,
+        session_id=session.id,
+        roles=roles,
+        permissions=permissions,
+        carrier=session.carrier,
+        authenticated_at=session.started_at,
+        email=account.email.typed,
+    )
