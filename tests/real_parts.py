@@ -27,13 +27,26 @@ def find_curl() -> str | None:
     return shutil.which("curl")
 
 
+def find_faketime() -> str | None:
+    """The path of faketime, whose library gives a process a wall clock of its own."""
+    return shutil.which("faketime")
+
+
+def find_nginx() -> str | None:
+    """The path of nginx, which may lie where only root's PATH leads."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
 PARTS: dict[str, Callable[[], str | None]] = {
     "chromium": find_chromium,
     "certutil": find_certutil,
     "curl": find_curl,
+    "faketime": find_faketime,
+    "nginx": find_nginx,
 }
 
 _left_out_key = pytest.StashKey[dict[str, list[str]]]()
+_otherwise_key = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,8 +59,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Starts the list of tests that are left out."""
+    """Starts the lists of tests that are left out, and of those that are done in another way."""
     config.stash[_left_out_key] = {}
+    config.stash[_otherwise_key] = {}
+
+
+def done_otherwise(item: pytest.Item, how: str) -> None:
+    """Notes for the summary that a test does its work in another way here, and why."""
+    item.config.stash[_otherwise_key][item.nodeid] = how
 
 
 def missing_parts(item: pytest.Item) -> list[str]:
@@ -83,17 +102,24 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["left_out"] = session.config.stash[_left_out_key]
+        output["otherwise"] = session.config.stash[_otherwise_key]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
     """Takes a worker's list; all workers collect the same tests, so their lists agree."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
-    config.stash[_left_out_key].update(getattr(node, "workeroutput", {}).get("left_out", {}))
+    output = getattr(node, "workeroutput", {})
+    config.stash[_left_out_key].update(output.get("left_out", {}))
+    config.stash[_otherwise_key].update(output.get("otherwise", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Names what `--here` left out, before pytest's own last line."""
+    """Names what was done in another way, and what `--here` left out, before pytest's own last line."""
+    if otherwise := config.stash[_otherwise_key]:
+        terminalreporter.section("done in another way on this machine")
+        for nodeid, how in sorted(otherwise.items()):
+            terminalreporter.write_line(f"{nodeid}: {how}")
     if not config.getoption("--here"):
         return
     left_out = config.stash[_left_out_key]

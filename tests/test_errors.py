@@ -73,6 +73,12 @@ TABLE: Final = {
     ),
     "InvalidGrant": ("invalid_grant", 400, "This refresh token is not valid."),
     "InvalidClient": ("invalid_client", 401, "Unknown client, or the client did not authenticate."),
+    "UnauthorizedClient": ("unauthorized_client", 400, "This client may not do that."),
+    "UnsupportedTokenType": (
+        "unsupported_token_type",
+        400,
+        "This is not a token. A session in a cookie is ended by signing out.",
+    ),
     "UnsupportedGrantType": ("unsupported_grant_type", 400, "Only grant_type=refresh_token is offered."),
     "InvalidTarget": ("invalid_target", 400, "The resource asked for is not among this server's audiences."),
     "OperatorError": ("internal", 500, OURS_TO_SAY),

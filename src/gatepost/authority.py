@@ -8,39 +8,54 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from gatepost.carriers.cookie import CookieNames, names_for
-from gatepost.carriers.keys import KeyRing, make_key, open_ring
-from gatepost.carriers.sealing import MasterKey
+from gatepost.carriers.keys import CurrentRing, KeyRing
+from gatepost.carriers.sealed import SealingTerms
+from gatepost.carriers.sealing import KEY_BYTES, MasterKey
 from gatepost.checking.follower import Follower, Identity
-from gatepost.checking.guard import Guard, GuardRules
-from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.checking.guard import Guard
+from gatepost.checking.rules import GuardRules
+from gatepost.checking.staleness import REFUSE, Allow, Ask, WhenStale
+from gatepost.core.keys import SEALING, KeyRules
 from gatepost.core.passwords import PasswordRules
-from gatepost.core.ports import Clock, Log, Randomness, Store
-from gatepost.core.secrets import ID_BYTES, encode
+from gatepost.core.ports import Clock, Introspection, Log, Randomness, Store
+from gatepost.core.rotation import GraceRules
+from gatepost.core.secrets import Secret
 from gatepost.core.sessions import SessionLimits
-from gatepost.errors import Conflict, KeyUnusable
+from gatepost.errors import KeyUnusable
 from gatepost.factors.blocklist import Blocklist
 from gatepost.factors.password import OWASP, STRONG, PasswordFactor, Profile
 from gatepost.machine import (
+    GivenMasterKey,
+    MasterKeyFile,
     SystemClock,
     SystemRandomness,
     make_folder,
-    read_master_key,
-    read_or_make_master_key,
+    parse_master_key,
 )
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import Audit
+from gatepost.services.beginnings import Beginnings
+from gatepost.services.chest import KeyChest, Masters
+from gatepost.services.clients import Clients
 from gatepost.services.commits import Commits
+from gatepost.services.endings import Endings
 from gatepost.services.housekeeping import Housekeeper, Rhythm
 from gatepost.services.identifiers import Identifiers
+from gatepost.services.introspection import DurableTruth
+from gatepost.services.keys import Keys
 from gatepost.services.means import Means
 from gatepost.services.passwords import PasswordPolicy
+from gatepost.services.renewals import Renewals
+from gatepost.services.sealed import SealedForm, SealedSessions
 from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIn
+from gatepost.services.token_introspection import TokenIntrospection
+from gatepost.services.token_revocation import TokenRevocation
 from gatepost.services.tokens import TokenRules, Tokens
 from gatepost.services.visits import Visits
 from gatepost.settings import Settings
@@ -80,44 +95,85 @@ class Authority:
         self.limits = session_limits(settings)
         self.cookies: CookieNames = names_for(settings.cookies.name, secure=settings.secure)
         self.store, self.log = _open_store(settings, machine.randomness)
-        master = _master_key(settings, self.store, machine.randomness)
-        self.csrf_key = master.for_purpose("cross-site tokens")
-        self.audit = Audit(self.store, self.clock, master.for_purpose("audit seals"))
-        self.ring = _ring(self.store, master, machine)
+        masters = masters_of(settings, machine.randomness)
+        self._chest = KeyChest(
+            self.store, masters, self.identifiers, _key_rules(settings), settings.tokens.algorithm
+        )
+        kept = self._chest.prepared(self.clock.now())
+        self._current = CurrentRing(self._chest.ring(kept))
+        self.csrf_key = kept.derived("cross-site tokens")
+        self.audit = Audit(self.store, self.clock, kept.derived("audit seals"))
         self._machine = machine
         self._running = False
-        self._compose(settings, machine)
+        self._compose()
         _opened.add(self)
 
-    def _compose(self, settings: Settings, machine: Machine) -> None:
+    def _compose(self) -> None:
+        """Everything that belongs to one process."""
+        means = self._check()
+        self._serve(means)
+        self._starting = threading.Lock()
+        self._keep_house(means)
+
+    def _check(self) -> Means:
+        settings, machine = self.settings, self._machine
         bound = settings.revocation.bound.total_seconds()
         identity = Identity(self.identifiers.name(), os.getpid())
-        roles = dict(settings.roles)
         self.follower = Follower(self.log, self.clock, identity, bound=bound, on_trouble=machine.on_trouble)
-        rules = GuardRules(
+        self._truth = DurableTruth(self.store, self.clock, self.limits)
+        self._rules = GuardRules(
             issuer=settings.issuer,
             audience=settings.issuer,
             limits=self.limits,
-            roles=roles,
+            roles=dict(settings.roles),
             horizon=settings.revocation.horizon,
+            when_stale=_when_stale(settings, self._truth),
         )
-        self.guard = Guard(self.ring, self.follower, self.store, self.clock, rules)
+        self.guard = Guard(self._current, self.follower, self.store, self.clock, self._rules)
         self.commits = Commits(
             self.store, self.log, self.clock, bound=bound, tell=self.follower.tell, instance=identity.instance
         )
-        means = Means(self.store, self.commits, self.clock, self.identifiers, self.limits, self.guard.saw)
-        self.hashing = _hashing(settings, machine.profile)
+        return Means(self.store, self.commits, self.clock, self.identifiers, self.limits, self.guard.saw)
+
+    def _serve(self, means: Means) -> None:
+        settings = self.settings
+        self.keys = Keys(
+            means,
+            self._chest,
+            self._current,
+            bound=settings.revocation.bound,
+            when_gone=self.guard.forget_keyed,
+        )
+        self.follower.when_ring_changes(self.keys.reload)
+        self.hashing = _hashing(settings, self._machine.profile)
         policy = PasswordPolicy(_password_rules(settings))
-        self.tokens = Tokens(means, self.ring, _token_rules(settings))
-        self.sign_in = SignIn(means, self.tokens, self.hashing, policy, settings.sessions.carry_over)
-        self.sessions = Sessions(means, settings.sessions.data_limit)
+        self.tokens = Tokens(means, self._current, _token_rules(settings))
+        terms = SealingTerms(settings.issuer, self.limits, settings.revocation.horizon)
+        form = SealedForm(self.cookies, settings.cookies.sealed_limit)
+        self.sealed = SealedSessions(means, self._current, terms, form)
+        self.renewals = Renewals(self.sealed, self.tokens, self.clock)
+        beginnings = Beginnings(means, self.tokens, self.sealed, settings.sessions.carry_over)
+        self.sign_in = SignIn(means, beginnings, self.hashing, policy)
+        self.sessions = Sessions(means, self.sealed, settings.sessions.data_limit)
+        self.endings = Endings(means)
+        self.clients = Clients(means)
+        self.introspection = TokenIntrospection(means, self._current, _token_rules(settings), self._truth)
+        self.revocation = TokenRevocation(means, self._current, settings.issuer, self._truth)
         self.visits = Visits(settings.limits.visits_per_minute, self.clock)
-        self.accounts = Accounts(means, self.hashing, policy, roles)
-        self._starting = threading.Lock()
+        self.accounts = Accounts(means, self.hashing, policy, dict(settings.roles))
+
+    def _keep_house(self, means: Means) -> None:
+        settings, on_trouble = self.settings, self._machine.on_trouble
         self._duty = Duty(settings.database_file) if settings.database_file else None
-        rhythm = _rhythm(settings, rules, self._duty)
-        self.housekeeper = Housekeeper(means, self.log, self.guard, self.follower, rhythm, machine.on_trouble)
+        rhythm = _rhythm(settings, self._rules, self._duty)
+        self.housekeeper = Housekeeper(means, self.log, self.guard, self.follower, rhythm, on_trouble)
         self.housekeeper.also(self.audit.seal)
+        self.housekeeper.also(self.keys.turn_if_due)
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys of this moment."""
+        return self._current.current
 
     def start(self) -> None:
         """Begin to follow the log and to keep house. May be called again; does nothing then."""
@@ -150,7 +206,7 @@ class Authority:
             self._duty.leave()
         if isinstance(self.store, SqlStore):
             self.log = self.store.log()
-        self._compose(self.settings, self._machine)
+        self._compose()
         if self._running:
             self.follower.when_first_asked(self.start)
 
@@ -165,35 +221,39 @@ def _open_store(settings: Settings, randomness: Randomness) -> tuple[Store, Log]
     return store, store.log()
 
 
-def _master_key(settings: Settings, store: Store, randomness: Randomness) -> MasterKey:
+def masters_of(settings: Settings, randomness: Randomness) -> Masters:
+    """Where the settings say that the master key is: in themselves, else in the data folder."""
+    given = settings.keys
+    if given.master is not None:
+        return GivenMasterKey(
+            _parsed(given.master), None if given.master_before is None else _parsed(given.master_before)
+        )
     if settings.database_file is None:
-        return MasterKey(randomness.bytes(32))
-    path = settings.data / "master.key"
-    # A database that holds keys had a master key. A new one would open none of them and hide that the old is lost.
-    if store.ring_keys():
-        return read_master_key(path)
-    make_folder(settings.data)
-    return read_or_make_master_key(path, randomness)
+        return GivenMasterKey(MasterKey(randomness.bytes(KEY_BYTES)))
+    return MasterKeyFile(settings.data / "master.key", randomness)
 
 
-def _ring(store: Store, master: MasterKey, machine: Machine) -> KeyRing:
-    records = store.ring_keys()
-    if not records:
-        _make_first_key(store, master, machine)
-        records = store.ring_keys()
-    if not records:
-        raise KeyUnusable("The database did not keep the signing key that was made.")
-    return open_ring(records, master)
+def _parsed(given: Secret) -> MasterKey:
+    master = parse_master_key(given.reveal())
+    if master is None:
+        raise KeyUnusable("The setting keys.master does not hold a master key.")
+    return master
 
 
-def _make_first_key(store: Store, master: MasterKey, machine: Machine) -> None:
-    # Named by the master key: of two processes that start at once on an empty database one finds the name taken.
-    # Under random names each would sign with a key of its own, which the other had never read.
-    name = encode(master.for_purpose("name of the first signing key")[:ID_BYTES])
-    now = machine.clock.now()
-    row = AuditRow(Event.KEY_MADE, now, actor="system", more={"kid": name})
-    with suppress(Conflict):
-        store.commit(Change(at=now, put=(make_key(name, master, now, machine.randomness),), audit=(row,)))
+def _key_rules(settings: Settings) -> KeyRules:
+    return KeyRules(
+        in_use=(settings.tokens.algorithm, SEALING),
+        rotate_every=settings.rotate_every,
+        known_after=max(settings.keys.jwks_cache, settings.revocation.bound),
+        outlives=_remembered(settings),
+        sealing_outlives=settings.sessions.absolute,
+    )
+
+
+def _remembered(settings: Settings) -> timedelta:
+    """How long what was signed can still be shown, and so how long a fact has to be remembered."""
+    revocation = settings.revocation
+    return revocation.horizon + 2 * revocation.leeway + revocation.request_deadline
 
 
 def session_limits(settings: Settings) -> SessionLimits:
@@ -205,6 +265,16 @@ def session_limits(settings: Settings) -> SessionLimits:
         visitor_idle=sessions.visitor_idle,
         visitor_empty=sessions.visitor_empty,
         per_account=sessions.per_account,
+    )
+
+
+def grace_rules(settings: Settings) -> GraceRules:
+    """How long a used refresh token still gets its answer, as the decisions of core take it."""
+    tokens = settings.tokens
+    return GraceRules(
+        after_rotation=tokens.refresh_grace,
+        horizon=settings.revocation.horizon,
+        tokens_too=tokens.refresh_grace_while_unused,
     )
 
 
@@ -230,18 +300,23 @@ def _token_rules(settings: Settings) -> TokenRules:
         audiences=settings.audiences,
         access_life=settings.access_ttl,
         refresh_life=settings.refresh_ttl,
-        grace=settings.refresh_grace,
+        grace=grace_rules(settings),
     )
+
+
+def _when_stale(settings: Settings, truth: Introspection) -> WhenStale:
+    chosen: dict[str, WhenStale] = {"refuse": REFUSE, "ask": Ask(truth), "allow": Allow()}
+    return chosen[settings.revocation.when_stale]
 
 
 def _rhythm(settings: Settings, rules: GuardRules, duty: Duty | None) -> Rhythm:
     revocation = settings.revocation
-    remember = revocation.horizon + 2 * revocation.leeway + revocation.request_deadline
     return Rhythm(
         touch=min(_TICK, rules.touch_every.total_seconds()),
         sweep=_SWEEP_EVERY,
-        remember=remember.total_seconds(),
-        grace=settings.refresh_grace,
+        remember=_remembered(settings).total_seconds(),
+        grace=grace_rules(settings).longest,
+        leeway=revocation.leeway.total_seconds(),
         on_duty=duty.mine if duty else lambda: True,
     )
 

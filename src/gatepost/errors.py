@@ -276,11 +276,29 @@ class InvalidGrant(OAuthError):
 
 
 class InvalidClient(OAuthError):
-    """The client is unknown or did not prove who it is."""
+    """The client is unknown or did not prove who it is. `challenge` is the scheme in which it can."""
 
     code = "invalid_client"
     status = 401
     text = "Unknown client, or the client did not authenticate."
+
+    def __init__(self, challenge: str = "Bearer", *, detail: str = "") -> None:
+        super().__init__(detail=detail)
+        self.challenge = challenge
+
+
+class UnauthorizedClient(OAuthError):
+    """The client is who it says, and may not do this: it lacks the power, or the token was issued to another."""
+
+    code = "unauthorized_client"
+    text = "This client may not do that."
+
+
+class UnsupportedTokenType(OAuthError):
+    """What was presented to be revoked is a session cookie, which is no token (RFC 7009 section 2.2.1)."""
+
+    code = "unsupported_token_type"
+    text = "This is not a token. A session in a cookie is ended by signing out."
 
 
 class UnsupportedGrantType(OAuthError):

@@ -3,13 +3,15 @@
 The only place that reads a clock or the random source, so that everything above can be handed another.
 """
 
+import fcntl
 import os
 import secrets
 import stat
 import time
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -53,6 +55,114 @@ def make_folder(path: Path) -> None:
         raise StoreUnusable(f"The data folder {path} cannot be made: {error.strerror}.") from error
 
 
+class MasterKeyFile:
+    """The master key in a file of its own, and in a draft beside it while it is being changed.
+
+    The draft is durable before anything is sealed under it and takes the file's place afterwards, in one step. So at
+    every moment one of the two opens the database, and whoever opens it finds out which.
+    """
+
+    def __init__(self, path: Path, randomness: Randomness) -> None:
+        self._path = path
+        self._draft = path.with_name(f"{path.name}.next")
+        self._randomness = randomness
+
+    def first(self) -> MasterKey:
+        """The master key in the file; made, in a folder made for it, if there is none. Raises `KeyUnusable`."""
+        make_folder(self._path.parent)
+        return read_or_make_master_key(self._path, self._randomness)
+
+    def candidates(self) -> tuple[MasterKey, ...]:
+        """The one in the file, and the draft if there is one. Raises `KeyUnusable`."""
+        if not self._draft.exists():
+            return (read_master_key(self._path),)
+        drafted = read_master_key(self._draft)
+        return (read_master_key(self._path), drafted) if self._path.exists() else (drafted,)
+
+    def found(self, in_force: MasterKey) -> None:
+        """Put the draft into the file's place if it is the one that opens, unless somebody is at it just now."""
+        if self._draft.exists():
+            with suppress(BlockingIOError), self._alone(fcntl.LOCK_NB):
+                self.settle(in_force)
+
+    @contextmanager
+    def changing(self) -> Iterator["MasterKeyFile"]:
+        """Change the master key, alone among all processes."""
+        with self._alone():
+            yield self
+
+    def settle(self, in_force: MasterKey) -> None:
+        """Put the draft into the file's place if it is the one that opens; another draft is of no use to anybody."""
+        if self._draft.exists() and read_master_key(self._draft) == in_force:
+            self.finish()
+
+    def successor(self) -> MasterKey:
+        """A new master key, durable as the draft. Raises `KeyUnusable`."""
+        try:
+            self._draft.unlink(missing_ok=True)
+            _make_master_key(self._draft, self._randomness.bytes(KEY_BYTES))
+        except OSError as error:
+            raise KeyUnusable(f"The master key {self._draft} cannot be made: {error.strerror}.") from error
+        return read_master_key(self._draft)
+
+    def finish(self) -> None:
+        """Put the draft into the file's place, for good."""
+        self._draft.replace(self._path)
+        _sync_folder(self._path.parent)
+
+    @contextmanager
+    def _alone(self, more: int = 0) -> Iterator[None]:
+        path = self._path.with_name(f"{self._path.name}.lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | more)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class GivenMasterKey:
+    """A master key that the settings hold, and the one before it as long as they hold that too.
+
+    Changing it is the operator's: both are given, the database is sealed under the newer, the older is taken away.
+    """
+
+    def __init__(self, master: MasterKey, before: MasterKey | None = None) -> None:
+        self._master = master
+        self._before = before
+
+    def first(self) -> MasterKey:
+        """The newer one."""
+        return self._master
+
+    def candidates(self) -> tuple[MasterKey, ...]:
+        """The newer and the older."""
+        return (self._master,) if self._before is None else (self._master, self._before)
+
+    def found(self, in_force: MasterKey) -> None:
+        """Nothing is kept here that could be put right."""
+
+    @contextmanager
+    def changing(self) -> Iterator["GivenMasterKey"]:
+        """Change it; of two who do so at once one finds the keys changed."""
+        yield self
+
+    def settle(self, in_force: MasterKey) -> None:
+        """Raise `KeyUnusable` if the newer one is in force already, for then there is nothing to change to."""
+        if in_force == self._master:
+            raise KeyUnusable(
+                "The keys are sealed under keys.master already: put a new master key there and this one into "
+                "keys.master_before, then do this again."
+            )
+
+    def successor(self) -> MasterKey:
+        """The newer one."""
+        return self._master
+
+    def finish(self) -> None:
+        """Nothing is left to do but to take keys.master_before away."""
+
+
 def read_or_make_master_key(path: Path, randomness: Randomness) -> MasterKey:
     """The master key in this file; made, with mode 0600, if there is none. Raises `KeyUnusable`."""
     if not path.exists():
@@ -93,13 +203,19 @@ def read_master_key(path: Path) -> MasterKey:
         raise KeyUnusable(f"The master key {path} cannot be read.") from error
     if stat.S_IMODE(mode) & 0o077:
         raise KeyUnusable(f"The master key {path} is open to other users: run chmod 600 {path}.")
+    master = parse_master_key(text)
+    if master is None:
+        raise KeyUnusable(f"The file {path} does not hold a master key.")
+    return master
+
+
+def parse_master_key(text: str) -> MasterKey | None:
+    """The master key that a text stands for (256 bits in base64url), or None."""
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (Base64Error, ValueError):
         raw = b""
-    if len(raw) != KEY_BYTES:
-        raise KeyUnusable(f"The file {path} does not hold a master key.")
-    return MasterKey(raw)
+    return MasterKey(raw) if len(raw) == KEY_BYTES else None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.carriers.cookie import CookieNames, names_for, parse_cookies, remove_cookie, write_cookie
+from gatepost.carriers.cookie import (
+    CookieNames,
+    attributes,
+    names_for,
+    parse_cookies,
+    remove_cookie,
+    write_cookie,
+)
 from gatepost.core.secrets import Secret
 
 OURS = b"__Host-Http-gatepost"
@@ -48,6 +55,13 @@ def test_cookies_on_loopback_have_no_prefix() -> None:
     assert names.held == ("shop", "shop-sealed", "shop-access", "shop-refresh")
     assert names.csrf == "shop-csrf"
     assert not names.secure
+
+
+def test_the_names_of_the_carriers_are_at_hand_as_bytes() -> None:
+    """In the order of `held`; the cross-site cookie, which holds none, is not among them."""
+    names = names_for("shop", secure=True)
+    assert names.carriers == tuple(name.encode() for name in names.held)
+    assert names.csrf.encode() not in names.carriers
 
 
 def test_names_and_values_come_in_order_with_duplicates() -> None:
@@ -106,6 +120,15 @@ def test_a_piece_with_a_control_byte_is_no_cookie(control: int) -> None:
         assert parse_cookies([b"a=1; " + piece + b"; b=2"]) == [(b"a", b"1"), (b"b", b"2")]
 
 
+def test_a_control_byte_spoils_only_its_own_piece() -> None:
+    """Also when the piece is the first of a header or the last, and another header is clean."""
+    assert parse_cookies([b"a=1\x00; b=2", b"c=3", b"d=4; e=\x7f5"]) == [
+        (b"b", b"2"),
+        (b"c", b"3"),
+        (b"d", b"4"),
+    ]
+
+
 def test_a_tab_inside_a_value_is_kept() -> None:
     """It is the one control byte that browsers send (RFC 6265bis section 5.6)."""
     assert parse_cookies([b"a=b\tc"]) == [(b"a", b"b\tc")]
@@ -149,6 +172,13 @@ def test_a_cookie_is_written_exactly_so() -> None:
     assert write_cookie("gatepost", Secret("v"), timedelta(hours=1), secure=False) == (
         "gatepost=v; Max-Age=3600; Path=/; HttpOnly; SameSite=Lax"
     )
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_the_attributes_are_all_that_follows_the_value(secure: bool) -> None:
+    """Whoever asks whether a cookie fits counts what will be sent."""
+    life = timedelta(minutes=5)
+    assert write_cookie("a", Secret("v"), life, secure=secure) == f"a=v{attributes(life, secure=secure)}"
 
 
 def test_only_the_cookie_for_scripts_lacks_httponly() -> None:

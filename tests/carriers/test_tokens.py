@@ -11,7 +11,7 @@ from gatepost.carriers import tokens
 from gatepost.carriers.jws import LONGEST
 from gatepost.carriers.tokens import ALLOWED, ClaimRefused, audiences_of, issue, parse_claims
 from gatepost.core.secrets import Secret
-from gatepost.errors import Expired, Malformed, NotForUs, TooLarge
+from gatepost.errors import Expired, Malformed, NotForUs, Outdated, TooLarge
 from tests.builders import ISSUER, NOW, TICK, make_claims, make_ring
 from tests.carriers.forging import forge, read, text_of
 
@@ -49,6 +49,14 @@ def test_leeway_moves_the_end_and_nothing_else() -> None:
     assert read_at(END + leeway - TICK, leeway).claims.sub == "ada"
     with pytest.raises(Expired):
         read_at(END + leeway, leeway)
+
+
+def test_a_token_of_the_future_is_outdated() -> None:
+    """Issued five minutes from now it is a neighbour's whose clock is ahead; a moment more, and one was set back."""
+    ahead = timedelta(minutes=5)
+    assert read_at(NOW - ahead).claims.sub == "ada"
+    with pytest.raises(Outdated):
+        read_at(NOW - ahead - TICK)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +126,10 @@ def test_a_claim_of_a_wrong_type_is_refused(name: str, value: object) -> None:
 def test_a_time_is_refused_where_dates_end() -> None:
     """The last second of the year 9999 is a time; the next is not, and is no crash either."""
     last = 253_402_300_799
-    far = make_claims(exp=last, auth_time=last, iat=last)
+    far = make_claims(exp=last, auth_time=last)
     assert read(forge(KEY, payload=far), RING).claims.exp == last
+    with pytest.raises(Outdated):
+        read(forge(KEY, payload=make_claims(exp=last, iat=last)), RING)
     for name in ("exp", "auth_time", "iat"):
         with pytest.raises(Malformed):
             read(forge(KEY, payload=make_claims(**{name: last + 1})), RING)

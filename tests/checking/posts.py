@@ -12,13 +12,16 @@ from gatepost.carriers.jws import Compact, VerifyingKey
 from gatepost.carriers.keys import KeyRing
 from gatepost.carriers.presented import Bearer, OpaqueCookie
 from gatepost.checking.follower import Follower, Identity
-from gatepost.checking.guard import Guard, GuardRules
+from gatepost.checking.guard import Guard
+from gatepost.checking.rules import GuardRules
+from gatepost.checking.staleness import REFUSE, Allow, Ask, WhenStale
 from gatepost.core.accounts import Account
 from gatepost.core.changes import Change, Record
 from gatepost.core.ports import FollowerRow, LogAnswer, SessionStore
 from gatepost.core.revocation import Fact, Logged, Position
 from gatepost.core.sessions import SessionView
 from gatepost.errors import Busy
+from gatepost.services.introspection import DurableTruth
 from gatepost.stores.memory import MemoryStore
 from gatepost.testing.clock import TurnableClock
 from gatepost.testing.randomness import SeededRandomness
@@ -112,6 +115,13 @@ class Wire:
         self._log.leave(instance)
 
 
+class Hasty(Follower):
+    """A follower whose wait for the log is over at once: most tests of what comes after it need not wait themselves."""
+
+    def catch_up(self, wait: float = 0.001) -> bool:
+        return super().catch_up(wait)
+
+
 class Post:
     """One server process: a store, a log, a follower that steps when told to, a guard."""
 
@@ -122,15 +132,19 @@ class Post:
         most_known: int = 1000,
         report: Callable[[Exception], None] = lambda error: None,
         read: bool = True,
+        when_stale: str = "refuse",
     ) -> None:
         self.clock = TurnableClock(NOW)
         self.store = store or CountingStore()
         self.wire = Wire(self.store)
         self.ring = CountingRing(**{name: getattr(make_ring(), name) for name in KeyRing.__slots__})
-        self.follower = Follower(
+        follower = Follower if when_stale == "refuse" else Hasty
+        self.follower = follower(
             self.wire, self.clock, Identity("post-1", 4711), bound=BOUND, on_trouble=report
         )
-        self.rules = GuardRules(ISSUER, ISSUER, LIMITS, ROLES, HORIZON, most_known)
+        truth = DurableTruth(self.store, self.clock, LIMITS)
+        policies: dict[str, WhenStale] = {"refuse": REFUSE, "ask": Ask(truth), "allow": Allow()}
+        self.rules = GuardRules(ISSUER, ISSUER, LIMITS, ROLES, HORIZON, most_known, policies[when_stale])
         sessions: SessionStore = self.store
         self.guard = Guard(self.ring, self.follower, sessions, self.clock, self.rules)
         if read:

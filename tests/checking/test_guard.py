@@ -32,7 +32,7 @@ def test_a_known_cookie_costs_no_read(post: Post, check: Check) -> None:
     answers = [check(post.guard, COOKIE) for _ in range(5)]
     assert post.store.loads == 1
     assert all(answer is answers[0] for answer in answers)
-    assert post.guard.known == (1, 0)
+    assert post.guard.known == (1, 0, 0, 0)
 
 
 def test_a_known_token_costs_no_read_and_no_signature(post: Post, check: Check) -> None:
@@ -42,7 +42,7 @@ def test_a_known_token_costs_no_read_and_no_signature(post: Post, check: Check) 
     assert len(post.ring.asked) == 1
     assert post.store.loads == 0
     assert all(answer is answers[0] for answer in answers)
-    assert post.guard.known == (0, 1)
+    assert post.guard.known == (0, 1, 0, 0)
 
 
 def test_a_cookie_says_who_somebody_is(post: Post, check: Check) -> None:
@@ -99,7 +99,7 @@ def test_an_unknown_cookie_is_refused_and_not_remembered(post: Post, check: Chec
     for _ in range(3):
         with pytest.raises(Malformed):
             check(post.guard, OpaqueCookie(make_handle(99)))
-    assert post.guard.known == (0, 0)
+    assert post.guard.known == (0, 0, 0, 0)
 
 
 def test_a_refused_token_is_not_remembered(post: Post, check: Check) -> None:
@@ -126,7 +126,7 @@ def test_a_known_token_ends_at_the_very_second(post: Post, check: Check) -> None
     post.turn(TICK)
     with pytest.raises(Expired):
         check(post.guard, token)
-    assert post.guard.known == (0, 0)
+    assert post.guard.known == (0, 0, 0, 0)
 
 
 def test_a_cached_record_lives_half_a_horizon(post: Post, check: Check) -> None:
@@ -162,7 +162,7 @@ def test_an_idle_session_is_refused_at_the_very_second(post: Post, check: Check)
     with pytest.raises(Expired):
         check(post.guard, COOKIE)
     assert post.store.loads == 2
-    assert post.guard.known == (0, 0)
+    assert post.guard.known == (0, 0, 0, 0)
 
 
 def test_use_that_is_not_flushed_yet_keeps_a_session_alive(post: Post, check: Check) -> None:

@@ -53,7 +53,7 @@ def test_an_ending_bites_at_the_next_check_of_a_known_cookie(post: Post, check: 
     post.hear(fact)
     with pytest.raises(Revoked):
         check(post.guard, COOKIE)
-    assert post.guard.known == (0, 0)
+    assert post.guard.known == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("fact", ENDS_BOTH + ENDS_TOKENS, ids=repr)

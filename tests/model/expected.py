@@ -17,6 +17,8 @@ IDLE: Final = timedelta(hours=1)
 VISITOR_IDLE: Final = timedelta(minutes=30)
 VISITOR_EMPTY: Final = timedelta(minutes=10)
 GRACE: Final = timedelta(seconds=10)
+# What says that it was issued later than so long from now was issued before the wall clock was set back.
+AHEAD: Final = timedelta(minutes=5)
 NOTED_EVERY: Final = timedelta(minutes=1)
 # After so long nothing is cached any more that was loaded before a wall clock was set.
 CALM: Final = (HORIZON / 2 + NOTED_EVERY).total_seconds() + 1
@@ -58,6 +60,7 @@ class Access:
     jti: str
     roles: tuple[str, ...]
     pos: int
+    issued_at: datetime
     expires_at: datetime
     endings: list[int] = field(default_factory=list)
     outdatings: list[int] = field(default_factory=list)

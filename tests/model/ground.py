@@ -6,7 +6,7 @@ Owns no rule. Each look asks a real server, holds its answer against the model, 
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,7 +97,8 @@ class Ground(RuleBasedStateMachine):
         text = pair.access.reveal()
         claims = _claims(text)
         roles = sitting.person.roles[-1][1]
-        access = Access(text, claims["jti"], roles, pos, pair.expires_at)
+        issued_at = datetime.fromtimestamp(claims["iat"], UTC)
+        access = Access(text, claims["jti"], roles, pos, issued_at, pair.expires_at)
         sitting.accesses.append(access)
         return access
 
@@ -170,6 +171,8 @@ class Ground(RuleBasedStateMachine):
         if access.text not in memory.known:
             if moment.now >= access.expires_at:
                 return (Expired,)
+            if access.issued_at > moment.now + expected.AHEAD:
+                return (Outdated,)
             left = (access.expires_at - moment.now).total_seconds()
             memory.known[access.text] = moment.boot + left - 1e-7
         if moment.boot >= memory.known[access.text]:

@@ -86,14 +86,15 @@ class Server(Authority):
         self._world = world
         super().__init__(settings, machine)
 
-    def _compose(self, *given: Any) -> None:
+    def _compose(self) -> None:
         beside = next((one for one in self._world.servers if isinstance(one.store, MemoryStore)), None)
         if beside is not None:
             # What processes share by a file, these share in memory.
-            self.store, self.log, self.ring = beside.store, beside.ear.log, beside.ring
+            self.store, self.log = beside.store, beside.ear.log
+            self._chest, self._current = beside._chest, beside._current
         self.ear = Ear(self.log, self._world, self.memory)
         self.log = self.ear
-        super()._compose(*given)
+        super()._compose()
         self.accounts._policy.rules = _RULES
 
     @property

@@ -1,15 +1,17 @@
 """What a server does by itself: flushing, sweeping, forgetting; and what a jump of the wall clock does to it."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from gatepost.authority import Authority
-from gatepost.core.changes import Change
+from gatepost.core.changes import Change, Event
 from gatepost.core.sessions import Carrier
-from gatepost.errors import Expired, Outdated, Refused, StoreUnusable
+from gatepost.errors import Busy, Expired, Outdated, Refused, StoreUnusable
 from gatepost.services.housekeeping import BATCH
 from gatepost.services.sign_in import Wish
 from gatepost.testing.clock import TurnableClock
@@ -185,7 +187,8 @@ def test_a_jump_of_the_wall_clock_forgets_no_fact(
     clock.jump(by)
     quiet.housekeeper.tick()
     assert quiet.log.read(None).floor == 0
-    assert len(quiet.follower.revocations) == 1
+    # A clock that is set back adds one of its own.
+    assert len(quiet.follower.revocations) == (2 if by < timedelta() else 1)
 
 
 def test_a_clock_that_is_turned_back_revives_nothing_that_was_ended(
@@ -207,6 +210,42 @@ def test_a_clock_that_is_turned_back_revives_nothing_that_was_ended(
         assert program.holds(at) == browser.holds(at) == frozenset()
         with pytest.raises(Refused):
             at.guard.check(before)
+
+
+def test_of_all_processes_one_outdates_what_a_clock_that_was_set_back_makes_young(
+    installation: Installation, quiet: Authority, clock: TurnableClock
+) -> None:
+    """One fact and one row for each time, whoever else noticed."""
+    neighbour = installation.open()
+    neighbour.housekeeper.stop()
+    for times in (1, 2):
+        clock.jump(-DAY)
+        for at in (quiet, neighbour, quiet):
+            at.housekeeper.watch_clock()
+        assert quiet.store.position() == times
+    rows = quiet.audit.page(account=None, after=0, limit=50)
+    assert [row.event for _, row in rows if row.event is not Event.KEY_MADE] == [Event.CLOCK_SET_BACK] * 2
+
+
+def test_the_outdating_is_owed_until_it_can_be_written(
+    installation: Installation, quiet: Authority, clock: TurnableClock
+) -> None:
+    """Another program holds the database while the clock is set back; the next round makes up for it."""
+    program = Device(quiet, add_account(quiet), Carrier.TOKEN)
+    clock.jump(-DAY)
+    with closing(sqlite3.connect(installation.folder / "gatepost.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Busy):
+            quiet.housekeeper.watch_clock()
+        other.execute("ROLLBACK")
+    assert quiet.store.position() == 0
+    quiet.housekeeper.watch_clock()
+    assert quiet.store.position() == 1
+    clock.jump(DAY)
+    with pytest.raises(Outdated):
+        program.who(quiet)
+    program.refresh(quiet)
+    program.who(quiet)
 
 
 def test_a_token_older_than_the_floor_is_outdated_and_renewed(quiet: Authority, clock: TurnableClock) -> None:

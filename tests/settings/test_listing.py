@@ -60,6 +60,7 @@ def test_a_value_with_a_password_is_never_printed() -> None:
         ({"database": {"url": "memory://"}}, "kept in memory"),
         ({"revocation": {"horizon": "16m"}}, "Access tokens live longer"),
         ({"revocation": {"horizon": "16m"}}, "revocation.horizon is above"),
+        ({"revocation": {"when_stale": "allow"}}, "what is ended while the log"),
         ({"sessions": {"absolute": "31d"}}, "NIST"),
         ({"tokens": {"refresh_grace": "11s"}}, "tokens.refresh_grace"),
         ({"passwords": {"min_length": 14}}, "passwords.min_length"),
@@ -75,7 +76,7 @@ def test_a_careful_public_server_has_no_warning(load: Load) -> None:
     careful = {
         "url": "https://auth.example.com",
         "proxy": {"trusted": ["10.0.0.0/8"]},
-        "revocation": {"horizon": "15m"},
+        "revocation": {"horizon": "15m", "when_stale": "ask"},
         "sessions": {"absolute": "30d"},
         "tokens": {"refresh_grace": "10s"},
     }

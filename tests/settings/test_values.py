@@ -59,6 +59,7 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
         ("revocation.leeway", "61s", "must be at most 1m."),
         ("revocation.leeway", -1, DURATION),
         ("revocation.request_deadline", "6m", "must be at most 5m."),
+        ("revocation.when_stale", "accept", "must be one of 'refuse', 'ask' or 'allow'."),
         ("tokens.access_ttl", "0.5s", "must be at least 1s."),
         ("tokens.refresh_grace", "61s", "must be at most 1m."),
         ("passwords.profile", "weak", "must be one of 'owasp' or 'strong'."),

@@ -5,9 +5,14 @@ it. A check counts against the bound from its look at the clock, and against an 
 that looked before the answer was on its way together with the ending.
 """
 
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from gatepost.carriers.jws import parse_compact
+from gatepost.carriers.presented import Bearer
+from gatepost.carriers.tokens import parse_claims
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import (
     AccountEnded,
@@ -88,8 +93,24 @@ class Oracle:
         if isinstance(error, Revoked) and not ended:
             self._found("refused what nobody ended", f"{process.name} refused {credential.session_id}")
         young = now < credential.asked_at + HORIZON.total_seconds()
-        if isinstance(error, Outdated) and young and not ended and not self._changed_roles(credential):
+        if (
+            isinstance(error, Outdated)
+            and young
+            and not ended
+            and self._has_no_other_reason(process, credential)
+        ):
             self._found("a fact was dropped too early", f"{process.name} called a young token outdated")
+
+    def _has_no_other_reason(self, process: Process, credential: "Credential") -> bool:
+        return not self._changed_roles(credential) and not self._is_of_the_future(process, credential)
+
+    def _is_of_the_future(self, process: Process, credential: "Credential") -> bool:
+        # A minute less than the code allows: it looked at its clock a moment ago.
+        presented, wall = credential.presented, process.machine.now(self._world.scheduler.now)
+        if not isinstance(presented, Bearer):
+            return False
+        payload = parse_compact(presented.token).payload
+        return parse_claims(urlsafe_b64decode(f"{payload}==")).iat > (wall + timedelta(minutes=4)).timestamp()
 
     def _changed_roles(self, credential: "Credential") -> bool:
         return any(name[:2] == ("roles", credential.account_id) for name in self._world.truth.ending)

@@ -12,22 +12,28 @@ from typing import TYPE_CHECKING, Final, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gatepost.carriers.cookie import names_for
 from gatepost.carriers.jws import VerifyingKey
 from gatepost.carriers.keys import KeyRing
 from gatepost.carriers.presented import Presented
+from gatepost.carriers.sealed import SealingTerms
 from gatepost.checking.follower import CATCH_UP, Follower, Identity
-from gatepost.checking.guard import CatchUp, Guard, GuardRules, Load
+from gatepost.checking.guard import CatchUp, Guard, Load
+from gatepost.checking.rules import GuardRules
 from gatepost.core.passwords import PasswordRules, Verified
 from gatepost.core.principals import Principal, Visitor
+from gatepost.core.rotation import GraceRules
 from gatepost.core.sessions import SessionLimits
 from gatepost.errors import GatepostError
 from gatepost.factors.blocklist import Blocklist
 from gatepost.services.accounts import Accounts
+from gatepost.services.beginnings import Beginnings
 from gatepost.services.commits import Commits
 from gatepost.services.housekeeping import Housekeeper, Rhythm
 from gatepost.services.identifiers import Identifiers
 from gatepost.services.means import Means
 from gatepost.services.passwords import PasswordPolicy
+from gatepost.services.sealed import SealedForm, SealedSessions
 from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIn
 from gatepost.services.tokens import TokenRules, Tokens
@@ -187,10 +193,13 @@ class Server(Process):
         means = Means(store, self.commits, self.clock, identifiers, LIMITS, self.guard.saw)
         hashing = SimulatedHashing(world.scheduler, rng)
         policy = PasswordPolicy(PasswordRules(_words()))
-        token_rules = TokenRules(ISSUER, (ISSUER,), HORIZON, timedelta(days=1), timedelta(seconds=10))
+        grace = GraceRules(timedelta(seconds=10), HORIZON, tokens_too=False)
+        token_rules = TokenRules(ISSUER, (ISSUER,), HORIZON, timedelta(days=1), grace)
         self.tokens = Tokens(means, one_ring(), token_rules)
-        self.sign_in = SignIn(means, self.tokens, hashing, policy, ())
-        self.sessions = Sessions(means, 4096)
+        form = SealedForm(names_for("gatepost", secure=True), 3072)
+        sealed = SealedSessions(means, one_ring(), SealingTerms(ISSUER, LIMITS, HORIZON), form)
+        self.sign_in = SignIn(means, Beginnings(means, self.tokens, sealed, ()), hashing, policy)
+        self.sessions = Sessions(means, sealed, 4096)
         self.accounts = Accounts(means, hashing, policy, ROLES)
         self.feed = Feed(log, self.clock, self._vouched, self._heard)
         self.housekeeper = Housekeeper(means, log, self.guard, self.follower, _RHYTHM)

@@ -25,6 +25,7 @@ from gatepost.core.revocation import (
     EveryoneOutdated,
     KeyEnded,
     SessionEnded,
+    Subject,
     TokenEnded,
 )
 from gatepost.errors import Conflict
@@ -52,6 +53,7 @@ from gatepost.testing.records import (
 )
 
 ACCOUNTS, SESSIONS, FAMILIES, LINKS = ("a1", "a2"), ("s1", "s2", "s3"), ("f1", "f2"), ("i1", "i2")
+NAMED = [("s1", "a1", "c", "j1", "k2"), ("s2", "a2", "d", "j2", "k1"), ("s3", None, "d", None, None)]
 LATER = [timedelta(), GRACE, HOUR, DAY, 14 * DAY, 90 * DAY]
 
 Ask = Callable[[Store, Log], Any]
@@ -215,6 +217,7 @@ def everything(store: Store, log: Log) -> Any:
         "entries": [store.audit_entries(after=after, upto=4, limit=3) for after in (-1, 0, 2)],
         "seals": (store.newest_seal(), store.seals(after=0, limit=9), store.seals(after=1, limit=1)),
         "log": (answer.facts, answer.position.seq, answer.floor, answer.reset, store.position()),
+        "standing": [store.standing_of(Subject(pos, *named)) for pos in range(5) for named in NAMED],
         "followers": log.followers(),
     }
 

@@ -152,7 +152,7 @@ def test_missing_browser_without_root_fails_and_says_what_to_install(checkout: C
     checkout.program("apt-get", "exit 1")
     code, out, error = checkout.run("test")
     assert (code, out) == (1, "")
-    assert error == "sudo apt-get install -y chromium libnss3-tools curl\n"
+    assert error == "sudo apt-get install -y chromium libnss3-tools curl faketime nginx\n"
 
 
 def test_only_what_is_missing_is_asked_for(checkout: Checkout) -> None:
@@ -160,7 +160,7 @@ def test_only_what_is_missing_is_asked_for(checkout: Checkout) -> None:
     checkout.program("apt-get", "exit 1")
     checkout.program("google-chrome", "exit 0")
     code, _, error = checkout.run("test")
-    assert (code, error) == (1, "sudo apt-get install -y libnss3-tools curl\n")
+    assert (code, error) == (1, "sudo apt-get install -y libnss3-tools curl faketime nginx\n")
 
 
 def test_settings_of_other_projects_do_not_reach_python(checkout: Checkout) -> None:

@@ -15,7 +15,6 @@ from gatepost.authority import Authority, Machine
 from gatepost.core.changes import AuditRow
 from gatepost.core.ports import Store
 from gatepost.machine import SystemRandomness
-from gatepost.settings import Settings
 from gatepost.testing.clock import TurnableClock
 from gatepost.web.app import make_app
 from tests.web.house import ADA, CHEAP, House, settings_in, sign_in
@@ -48,11 +47,11 @@ class CountedAuthority(Authority):
 
     counting: CountingStore
 
-    def _compose(self, settings: Settings, machine: Machine) -> None:
+    def _compose(self) -> None:
         self.counting = CountingStore(self.store)
         counted: Any = self.counting
         self.store = counted
-        super()._compose(settings, machine)
+        super()._compose()
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ def test_metadata_says_what_works_and_no_more(house: House) -> None:
             path = url.removeprefix(ISSUER)
             assert house.program().get(path).status_code in {200, 405}, name
     text = " ".join(body)
-    assert not re.search("authorization_endpoint|introspection|revocation|userinfo|registration", text)
+    assert not re.search("authorization_endpoint|userinfo|registration", text)
 
 
 def test_metadata_of_https_names_https(https: House) -> None:

@@ -65,11 +65,17 @@ def test_without_the_setting_ten_seconds_are_the_end_of_it(house: House, seconds
     assert refresh(house, successor)[0] == (200 if inside else 400)
 
 
-def test_a_used_successor_ends_the_longer_grace(building: Build) -> None:
-    """Once its successor was used, a token two generations old is a replay, whatever the setting says."""
+@pytest.mark.parametrize("seconds", [9.999999, 10])
+def test_ten_seconds_after_the_first_use_of_its_successor_the_longer_grace_is_over(
+    building: Build, seconds: float
+) -> None:
+    """With the setting: until then a token two generations old gets its own answer again, then it is a replay."""
     house = building({"tokens": {"refresh_grace_while_unused": True}})
     token = house.holder().refresh
     _, successor = refresh(house, token)
+    house.clock.turn(timedelta(minutes=1))
     _, newest = refresh(house, successor)
-    assert refresh(house, token)[0] == 400
-    assert refresh(house, newest)[0] == 400
+    house.clock.turn(timedelta(seconds=seconds))
+    inside = seconds < 10
+    assert refresh(house, token) == ((200, successor) if inside else (400, ""))
+    assert refresh(house, newest)[0] == (200 if inside else 400)

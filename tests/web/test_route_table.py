@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from gatepost.authority import Authority
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.services.sign_in import CookieIssued, Wish
-from gatepost.web import checks
+from gatepost.web import checks, client_checks
 from gatepost.web.app import make_app
 from gatepost.web.checks import Check
 from gatepost.web.metrics import metrics_reader
@@ -28,6 +28,7 @@ OPEN = {
     "/metrics", "/static/{name}", "/docs", "/openapi.json",
 }  # fmt: skip
 LEAVING = {"/api/sign-out", "/sign-out"}
+CLIENTS = {"/oauth/introspect", "/oauth/revoke"}
 SESSION_CHECKS = (checks.signed_in, checks.a_session)
 LOOKING = {checks.signed_in_perhaps, checks.session_perhaps}
 BODIES = {
@@ -131,6 +132,12 @@ def disguised_body(scene: Scene, table: tuple[Route, ...], route: Route) -> Resp
     return scene.ask(table, route, headers, body=well_formed(route)[1])
 
 
+def disguised_json(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
+    """The same where a body may be left out."""
+    headers = [OURS, ("cookie", scene.cookie("admin")), ("content-type", "text/plain")]
+    return scene.ask(table, route, headers, body="{}")
+
+
 def plain_member(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
     """Signed in, and no administrator."""
     return scene.ask(table, route, [OURS, ("cookie", scene.cookie("member"))])
@@ -145,6 +152,16 @@ def second_visit(scene: Scene, table: tuple[Route, ...], route: Route) -> Respon
 def from_elsewhere(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
     """From no address of this machine, by somebody who may do everything."""
     return scene.ask(table, route, [("cookie", scene.cookie("admin"))])
+
+
+def secret_in_the_address(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
+    """Of a client, where logs would keep it."""
+    return scene.ask(table, route, [OURS], query="?client_secret=x")
+
+
+def no_client(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
+    """A form in which nobody says who they are."""
+    return scene.ask(table, route, [OURS])
 
 
 @dataclass(frozen=True)
@@ -162,10 +179,14 @@ TEETH: dict[Check, Teeth] = {
     checks.one_cookie: Teeth(two_cookies, 400, "ambiguous_credentials"),
     checks.not_cross_site: Teeth(foreign_page, 403, "cross_site"),
     checks.json_body: Teeth(disguised_body, 415, "unsupported_media_type"),
+    checks.json_perhaps: Teeth(disguised_json, 415, "unsupported_media_type"),
     checks.form_body: Teeth(disguised_body, 415, "unsupported_media_type"),
     checks.admin: Teeth(plain_member, 403, "forbidden"),
     metrics_reader: Teeth(from_elsewhere, 403, "forbidden"),
     checks.few_visits: Teeth(second_visit, 429, "slow_down"),
+    client_checks.nothing_in_the_address: Teeth(secret_in_the_address, 400, "malformed"),
+    client_checks.introspecting_client: Teeth(no_client, 401, "invalid_client"),
+    client_checks.any_client: Teeth(no_client, 401, "invalid_client"),
 }
 
 
@@ -235,7 +256,10 @@ def test_row_keeps_the_rules_of_the_table(route: Route) -> None:
         assert checks.json_body not in route.checks or checks.form_body not in route.checks
     else:
         assert route.method == "GET"
-    if route.path not in OPEN | LEAVING:
+    if route.path in CLIENTS:
+        assert {client_checks.any_client, client_checks.introspecting_client} & set(route.checks)
+        assert client_checks.nothing_in_the_address in route.checks
+    elif route.path not in OPEN | LEAVING:
         assert set(SESSION_CHECKS) & set(route.checks)
     if "admin" in route.path.split("/"):
         order = [one for one in route.checks if one in {checks.signed_in, checks.admin}]

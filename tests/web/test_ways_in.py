@@ -128,9 +128,9 @@ def test_sign_in_by_token_answers_with_tokens(house: House) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("carrier", ["sealed", "token-cookie", "paper", "", 3, None, ["cookie"]])
+@pytest.mark.parametrize("carrier", ["Cookie", "token_cookie", "paper", "", 3, None, ["cookie"]])
 @pytest.mark.parametrize("path", ["/api/sign-in", "/api/sign-up", "/api/visit"])
-def test_carrier_that_is_not_offered_is_refused(house: House, path: str, carrier: object) -> None:
+def test_carrier_that_does_not_exist_is_refused(house: House, path: str, carrier: object) -> None:
     """422 `carrier_unavailable`, and no session has begun."""
     body = (
         {"carrier": carrier}

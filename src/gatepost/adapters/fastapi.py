@@ -18,12 +18,15 @@ from gatepost.authority import THIS_MACHINE, Authority, Machine
 from gatepost.core.principals import Principal, Visitor
 from gatepost.errors import Forbidden, GatepostError, SignedOut
 from gatepost.settings import Settings, load_settings
-from gatepost.web.answers import problem, remove_ours
+from gatepost.web.answers import problem
 from gatepost.web.app import make_app
 from gatepost.web.asking import Asking
 from gatepost.web.checks import Check, a_session, not_cross_site, one_credential, signed_in
 from gatepost.web.cross_site import SAFE
+from gatepost.web.gateway import PATH as GATEWAY
+from gatepost.web.handover import remove_ours
 from gatepost.web.oauth import metadata_answer
+from gatepost.web.renewal import SendsRenewed
 from gatepost.web.routes import ROUTES
 
 _KEY = "gatepost.embedded"
@@ -79,6 +82,9 @@ class Gatepost:
             app.add_route(f"/.well-known/oauth-authorization-server{prefix}", self._metadata, methods=["GET"])
         else:
             app.router.default = _OursOrElse(embedded, app.router.default)
+        # Around the whole stack: middleware of the usual kind stands inside the one that answers for crashes.
+        stack = app.build_middleware_stack
+        app.build_middleware_stack = lambda: SendsRenewed(stack())  # type: ignore[method-assign]
         app.router.lifespan_context = self._joined(app.router.lifespan_context)
         app.add_exception_handler(GatepostError, self._problem)
 
@@ -111,19 +117,21 @@ class Gatepost:
         return required
 
     def data(self, request: Request) -> Mapping[str, Any]:
-        """The application's data of the session that asks, read from the store. For plain `def` endpoints."""
-        asking: Asking | None = request.scope.get(_KEY)
-        who = asking.found if asking else None
-        if who is None:
-            who = self.authority.guard.check(Asking(self.authority, request).presented)
-        return self.authority.sessions.current(who).session.data
+        """The application's data of the session that asks: read from the store, or out of its sealed cookie.
+
+        For plain `def` endpoints.
+        """
+        asking: Asking = request.scope.get(_KEY) or Asking(self.authority, request)
+        if asking.found is None:
+            asking.found = asking.find_now()
+        return asking.session_data
 
     def set_data(self, request: Request, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Merge a patch into that data (RFC 7396) and return it. For plain `def` endpoints."""
         asking: Asking | None = request.scope.get(_KEY)
         if asking is None or asking.found is None:
             raise SignedOut
-        return self.authority.sessions.merge_data(asking.found, patch)
+        return asking.merge_data(patch)
 
     async def _checked(self, request: Request, found: Check) -> Asking:
         asking = Asking(self.authority, request)
@@ -196,7 +204,7 @@ class _OursOrElse:
     def __init__(self, ours: ASGIApp, otherwise: ASGIApp) -> None:
         self._ours = ours
         self._otherwise = otherwise
-        self._first = {route.path.split("/")[1] for route in ROUTES}
+        self._first = {path.split("/")[1] for path in (*(route.path for route in ROUTES), GATEWAY)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         known = scope["type"] == "http" and scope["path"].split("/")[1] in self._first

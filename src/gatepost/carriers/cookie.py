@@ -6,7 +6,7 @@ cookie's value means.
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
@@ -20,7 +20,7 @@ LONGEST_LIFE: Final = timedelta(days=400)
 
 @dataclass(frozen=True, slots=True)
 class CookieNames:
-    """The names of our cookies on one installation.
+    """The names of our cookies on one installation. `carriers` are the names of `held` as they come in a header.
 
     Over https they carry prefixes: `__Host-` binds a cookie to this very host, so that a sibling domain cannot plant
     one, and `__Host-Http-` adds that script cannot plant one either. Over plain http on loopback, in development
@@ -33,6 +33,11 @@ class CookieNames:
     refresh: str
     csrf: str
     secure: bool
+    carriers: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Once for all: every request compares its cookies with them.
+        object.__setattr__(self, "carriers", tuple(name.encode() for name in self.held))
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -62,9 +67,10 @@ def parse_cookies(headers: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
     """
     pairs = []
     for header in headers:
+        clean = not _has_control(header)
         for piece in header.split(b";"):
             name, equals, value = piece.strip(b" \t").partition(b"=")
-            if equals and name and not _has_control(piece):
+            if equals and name and (clean or not _has_control(piece)):
                 pairs.append((name.rstrip(b" \t"), value.lstrip(b" \t")))
     return pairs
 
@@ -75,16 +81,21 @@ def _has_control(piece: bytes) -> bool:
 
 def write_cookie(name: str, value: Secret, life: timedelta, *, secure: bool, script: bool = False) -> str:
     """A Set-Cookie value. `script` leaves HttpOnly away, for the one cookie that pages of ours must read."""
+    return f"{name}={value.reveal()}{attributes(life, secure=secure, script=script)}"
+
+
+def attributes(life: timedelta, *, secure: bool, script: bool = False) -> str:
+    """All that follows the value in a Set-Cookie value that sets."""
     seconds = int(min(life, LONGEST_LIFE).total_seconds())
-    return f"{name}={value.reveal()}; Max-Age={seconds}{_attributes(secure=secure, script=script)}"
+    return f"; Max-Age={seconds}{_everywhere(secure=secure, script=script)}"
 
 
 def remove_cookie(name: str, *, secure: bool, script: bool = False) -> str:
     """A Set-Cookie value that deletes: browsers want the same attributes as when it was set."""
-    return f"{name}=; Max-Age=0{_attributes(secure=secure, script=script)}"
+    return f"{name}=; Max-Age=0{_everywhere(secure=secure, script=script)}"
 
 
-def _attributes(*, secure: bool, script: bool) -> str:
+def _everywhere(*, secure: bool, script: bool) -> str:
     return "; Path=/" + ("; Secure" if secure else "") + ("" if script else "; HttpOnly") + "; SameSite=Lax"
 
 

@@ -1,6 +1,7 @@
 """What a request presents: nothing, one carrier, or too much to say which is meant.
 
-Reads raw header bytes, so that every framework hands in the same thing. Judges form only.
+Reads raw header bytes, so that every framework hands in the same thing. Judges form only. An empty value is a value: a
+browser sends none once a cookie was removed, so what is empty was planted or broken, and is refused as such.
 """
 
 from collections.abc import Iterable
@@ -25,6 +26,21 @@ class OpaqueCookie:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedCookie:
+    """The value of our sealed cookie."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCookies:
+    """The tokens of one session in cookies, at least one of them: an access token's cookie ends with the token."""
+
+    access: str | None = field(repr=False)
+    refresh: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Bearer:
     """An access token in the Authorization header (RFC 6750 section 2.1)."""
 
@@ -36,7 +52,8 @@ class Ambiguous:
     """More than one carrier, or two values of one."""
 
 
-Presented = Nothing | OpaqueCookie | Bearer | Ambiguous
+InCookies = OpaqueCookie | SealedCookie | TokenCookies
+Presented = Nothing | InCookies | Bearer | Ambiguous
 
 
 def read_presented(headers: Iterable[tuple[bytes, bytes]], names: CookieNames) -> Presented:
@@ -52,23 +69,57 @@ def read_presented(headers: Iterable[tuple[bytes, bytes]], names: CookieNames) -
                 bearers.append(value[7:].strip(b" "))
         elif name == b"cookie":
             cookies.append(value)
-    handles = _handles(cookies, names) if cookies else []
-    if len(bearers) + len(handles) > 1:
+    ours = _ours(cookies, names) if cookies else []
+    if not bearers:
+        return _in_cookies(ours, names) if ours else Nothing()
+    if ours or len(bearers) > 1:
         return Ambiguous()
-    if bearers:
-        return Bearer(bearers[0].decode("latin-1"))
-    return OpaqueCookie(handles[0].decode("latin-1")) if handles else Nothing()
+    return Bearer(bearers[0].decode("latin-1"))
 
 
-def _handles(cookies: list[bytes], names: CookieNames) -> list[bytes]:
-    wanted = names.session.encode()
-    return [value for name, value in parse_cookies(cookies) if name == wanted]
+def _ours(cookies: list[bytes], names: CookieNames) -> list[tuple[bytes, bytes]]:
+    carriers = names.carriers
+    return [pair for pair in parse_cookies(cookies) if pair[0] in carriers]
+
+
+def _in_cookies(ours: list[tuple[bytes, bytes]], names: CookieNames) -> InCookies | Ambiguous:
+    if len(ours) == 1:
+        return _alone(ours[0], names)
+    # Two tokens are one carrier; with two values of one name nobody could say which belong together.
+    values = dict(ours)
+    _, _, access, refresh = names.carriers
+    if len(ours) == 2 and values.keys() == {access, refresh}:
+        return TokenCookies(values[access].decode("latin-1"), values[refresh].decode("latin-1"))
+    return Ambiguous()
+
+
+def _alone(pair: tuple[bytes, bytes], names: CookieNames) -> InCookies:
+    name, text = pair[0], pair[1].decode("latin-1")
+    session, sealed, access, _ = names.carriers
+    if name == session:
+        return OpaqueCookie(text)
+    if name == sealed:
+        return SealedCookie(text)
+    return TokenCookies(text, None) if name == access else TokenCookies(None, text)
+
+
+def every_presented(headers: Iterable[tuple[bytes, bytes]], names: CookieNames) -> list[InCookies | Bearer]:
+    """Each value of each carrier of a request by itself, also where they are too many: sign-in ends them all.
+
+    Access and refresh token stand apart here, for they need not be of one session.
+    """
+    found: list[InCookies | Bearer] = []
+    for name, value in headers:
+        if name == b"cookie":
+            found += [_alone(pair, names) for pair in _ours([value], names)]
+        elif name == b"authorization" and value[:7].lower() == b"bearer ":
+            found.append(Bearer(value[7:].strip(b" ").decode("latin-1")))
+    return found
 
 
 def session_handles(headers: Iterable[tuple[bytes, bytes]], names: CookieNames) -> list[str]:
-    """Every session cookie of a request, also when there are several: sign-in ends them all."""
-    cookies = [value for name, value in headers if name == b"cookie"]
-    return [value.decode("latin-1") for value in _handles(cookies, names)]
+    """Every session cookie of a request, also when there are several."""
+    return [one.value for one in every_presented(headers, names) if isinstance(one, OpaqueCookie)]
 
 
 def has_handle_shape(value: str) -> bool:

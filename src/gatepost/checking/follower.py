@@ -6,7 +6,9 @@ committed, so that an ending bites in this process before the call that made it 
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from gatepost.checking.lease import Lease, renewed
@@ -18,6 +20,7 @@ POLL: Final = 0.01
 HEARTBEAT: Final = 30.0
 CATCH_UP: Final = 0.2
 _SET: Final = 0.5
+_CLOCK_ROUNDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Follower:
         self._confirmed = -1
         self._confirmed_at = float("-inf")
         self._folding = threading.Lock()
-        self._asked = threading.Event()
+        self._asked = _Bell()
         self._answered = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -124,7 +127,7 @@ class Follower:
         if thread is None:
             return
         self._stopping = True
-        self._asked.set()
+        self._asked.ring()
         thread.join()
         self.knowledge = Knowledge(self.revocations, Lease())
         self._confirmed = -1
@@ -143,14 +146,14 @@ class Follower:
             for entry in logged:
                 self.revocations.fold(entry.seq, entry.fact)
                 self._told.append(entry)
-        self._asked.set()
+        self._asked.ring()
 
     def catch_up(self, wait: float = CATCH_UP) -> bool:
         """Wait until the lease is fresh, at most `wait` seconds. All who wait share one question to the log."""
         if self._thread is None and self._begin is not None:
             self._begin()
         with self._answered:
-            self._asked.set()
+            self._asked.ring()
             return self._answered.wait_for(lambda: self.lease.fresh(self._clock.boot()), timeout=wait)
 
     def beat(self) -> None:
@@ -161,9 +164,12 @@ class Follower:
             self._log.beat()
 
     def step(self) -> None:
-        """Ask the log once, fold what it says, say so in the follower's row, renew the lease."""
+        """Look whether the clock was set, ask the log once, fold, say so in the follower's row, renew the lease."""
+        self._watch_clock(self._clock.boot())
+        self._ask()
+
+    def _ask(self) -> None:
         sent = self._clock.boot()
-        self._watch_clock(sent)
         # Whoever revokes waits for no row that is missing or has lapsed. A lease that begins is announced before the
         # question is asked: announced later, an ending in between would be answered while this process accepts.
         held = self.lease
@@ -242,16 +248,35 @@ class Follower:
         self._confirmed, self._confirmed_at = seq, now
 
     def _run(self) -> None:
-        while not self._stopping:
+        for rounds in count():
+            if self._stopping:
+                return
             try:
                 self.beat()
-                self.step()
+                # The wall clock is read ten times a second and not a hundred: it takes a tenth of a round.
+                step = self._ask if rounds % _CLOCK_ROUNDS else self.step
+                step()
             except Exception as error:
                 # Whatever it was, the lease runs out by itself and nothing is accepted unheard; a thread that died of
                 # it would never hear again.
                 self._on_trouble(error)
             self._asked.wait(POLL)
-            self._asked.clear()
+
+
+class _Bell:
+    """What wakes the one thread that waits: rung at any time, heard once. An `Event` makes a lock for every wait."""
+
+    def __init__(self) -> None:
+        self._quiet = threading.Lock()
+        self._quiet.acquire()
+
+    def ring(self) -> None:
+        # Rung by another in the same moment: one ring is enough.
+        with suppress(RuntimeError):
+            self._quiet.release()
+
+    def wait(self, seconds: float) -> None:
+        self._quiet.acquire(timeout=seconds)
 
 
 def _nothing() -> None:

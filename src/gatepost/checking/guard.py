@@ -6,97 +6,96 @@ a sync and an async face around it fetch that, and do what the owner chose where
 It never writes; what was seen it hands to whoever flushes touches.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from threading import get_ident
 from typing import Final, assert_never
 
 from anyio import Event, to_thread
 
-from gatepost.carriers import tokens
-from gatepost.carriers.keys import KeyRing
-from gatepost.carriers.presented import Ambiguous, Bearer, Nothing, OpaqueCookie, Presented, has_handle_shape
+from gatepost.carriers.keys import Rings
+from gatepost.carriers.presented import (
+    Ambiguous,
+    Bearer,
+    Nothing,
+    OpaqueCookie,
+    Presented,
+    SealedCookie,
+    TokenCookies,
+    has_handle_shape,
+)
+from gatepost.checking.cache import Cache, Verified
 from gatepost.checking.follower import Follower
-from gatepost.checking.known import CatchUp, Known, Load, Moment, known_session, known_token
-from gatepost.checking.staleness import REFUSE, Allow, Ask, Refuse, WhenStale
-from gatepost.checking.tally import COOKIE, TOKEN, Tally
-from gatepost.core.permissions import permissions_of
+from gatepost.checking.known import CatchUp, Known, Load, Renewal
+from gatepost.checking.rules import GuardRules
+from gatepost.checking.staleness import Allow, Ask, Refuse
+from gatepost.checking.tally import COOKIE, SEALED, TOKEN, TOKEN_COOKIE, Tally
 from gatepost.core.ports import Clock, Introspection, SessionStore
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import Standing
 from gatepost.core.secrets import digest
-from gatepost.core.sessions import Alive, Ended, SessionLimits, SessionView, TimedOut, decide_session
+from gatepost.core.sessions import SessionView
 from gatepost.errors import (
     AmbiguousCredentials,
     Expired,
     GatepostError,
     Malformed,
     Outdated,
+    Refused,
     Revoked,
     SignedOut,
     Stale,
 )
 
 _TRIES: Final = range(4)
-_ROLE_SETS: Final = 1024
+# A repeated answer may hold an access token that is over by now; its refresh token gives the next.
+_RENEWALS: Final = 2
 # Not `Revoked`: an ending raises at once, so whoever gets here is live as far as anybody knows.
 _NEVER_SETTLED: Final = "what the store holds stays older than what the log says"
 
 
-@dataclass(frozen=True, slots=True)
-class GuardRules:
-    """What a guard checks against. `audience` is this service; `horizon` bounds the age of what is remembered.
-
-    `when_stale` is what it does while the log is out of reach.
-    """
-
-    issuer: str
-    audience: str
-    limits: SessionLimits
-    roles: Mapping[str, tuple[str, ...]]
-    horizon: timedelta
-    most_known: int = 1_000_000
-    when_stale: WhenStale = REFUSE
-
-    @property
-    def touch_every(self) -> timedelta:
-        """How often a session in use is noted: a tenth of its idle time, at most a minute."""
-        return min(self.limits.idle / 10, self.limits.visitor_empty / 10, timedelta(minutes=1))
-
+Renew = Callable[[SealedCookie | TokenCookies], SealedCookie | TokenCookies]
+"""What gives a carrier's successor and sees to it that the client gets it. Raises `Refused`, `SlowDown` or `Busy`."""
 
 _LIVE: Final = Standing.LIVE
+_KINDS: Final[dict[type[Presented], int]] = {
+    OpaqueCookie: COOKIE,
+    Bearer: TOKEN,
+    SealedCookie: SEALED,
+    TokenCookies: TOKEN_COOKIE,
+}
 
 
 class Guard:
     """Checks carriers against memory."""
 
     def __init__(
-        self, ring: KeyRing, follower: Follower, sessions: SessionStore, clock: Clock, rules: GuardRules
+        self, ring: Rings, follower: Follower, sessions: SessionStore, clock: Clock, rules: GuardRules
     ) -> None:
-        self._ring = ring
         self._follower = follower
         self._sessions = sessions
         self._now = clock.now
         self._boot = clock.boot
         self._rules = rules
         self._touch_every = rules.touch_every.total_seconds()
-        # Accounts with the same roles share them: in a million known sessions they are a third of the memory.
-        self._granted = lru_cache(_ROLE_SETS)(lambda roles: (roles, permissions_of(roles, rules.roles)))
-        self._cookies: dict[bytes, Known] = {}
-        self._tokens: dict[bytes, Known] = {}
+        self.cache = Cache(ring, clock, rules)
+        # Each spares the known check one look-up of a name.
+        self._cookies = self.cache.cookies
+        self._tokens = self.cache.tokens
         self._seen: dict[str, datetime] = {}
         self._flushing: dict[str, datetime] = {}
         self._waiting: dict[int, Event] = {}
         self.tally = Tally()
-        # Spares the known check one look-up of a name.
         self._accepted = self.tally.accepted
-        follower.when_clock_is_set(self.forget)
+        follower.when_clock_is_set(self.cache.forget)
 
-    def check(self, presented: Presented) -> Principal | Visitor:
-        """Who presents this, for callers that may block. Raises `SignedOut`, `AmbiguousCredentials` or `Refused`."""
+    def check(self, presented: Presented, renew: Renew | None = None) -> Principal | Visitor:
+        """Who presents this, for callers that may block. Raises `SignedOut`, `AmbiguousCredentials` or `Refused`.
+
+        Where a carrier in cookies does not stand any more, `renew` is asked for its successor, if there is one.
+        """
+        renewals = _RENEWALS
         try:
             for _ in _TRIES:
                 found = self.step(presented)
@@ -108,6 +107,13 @@ class Guard:
                     case CatchUp():
                         if not self._follower.catch_up():
                             return self._unheard(found)
+                    case Renewal(fresh=False) if not self._follower.catch_up():
+                        self._require_bold()
+                        presented = _renewed(found, renew if renewals else None)
+                        renewals -= 1
+                    case Renewal():
+                        presented = _renewed(found, renew if renewals else None)
+                        renewals -= 1
                     case never:
                         assert_never(never)
             raise Stale(detail=_NEVER_SETTLED)
@@ -115,8 +121,9 @@ class Guard:
             self.tally.refused(presented, error)
             raise
 
-    async def check_async(self, presented: Presented) -> Principal | Visitor:
+    async def check_async(self, presented: Presented, renew: Renew | None = None) -> Principal | Visitor:
         """The same as `check`, without blocking the event loop. A known carrier is answered without awaiting."""
+        renewals = _RENEWALS
         try:
             for _ in _TRIES:
                 found = self.step(presented)
@@ -128,6 +135,15 @@ class Guard:
                     case CatchUp():
                         if not await self._catch_up_async():
                             return await self._unheard_async(found)
+                    case Renewal(fresh=False) if not await self._catch_up_async():
+                        self._require_bold()
+                        given = renew if renewals else None
+                        presented = await to_thread.run_sync(_renewed, found, given)
+                        renewals -= 1
+                    case Renewal():
+                        given = renew if renewals else None
+                        presented = await to_thread.run_sync(_renewed, found, given)
+                        renewals -= 1
                     case never:
                         assert_never(never)
             raise Stale(detail=_NEVER_SETTLED)
@@ -155,7 +171,7 @@ class Guard:
             return self._sessions.session_by_handle(handle)
         return await to_thread.run_sync(self._sessions.session_by_handle, handle)
 
-    def step(self, presented: Presented) -> Principal | Visitor | Load | CatchUp:
+    def step(self, presented: Presented) -> Principal | Visitor | Load | CatchUp | Renewal:
         """One look at memory: the answer, or what is missing for it. Raises like `check`."""
         match presented:
             case OpaqueCookie():
@@ -165,20 +181,19 @@ class Guard:
                     return _unknown(presented.value, handle)
             case Bearer():
                 handle, kind = digest(presented.token), TOKEN
-                known = self._tokens.get(handle) or self._first_seen(presented.token, handle)
-            case Nothing():
-                raise SignedOut
-            case Ambiguous():
-                raise AmbiguousCredentials
-            case never:
-                assert_never(never)
+                known = self._tokens.get(handle) or self._first_seen(presented.token, handle, self._tokens)
+            case _:
+                entered = self._entered(presented)
+                if isinstance(entered, Renewal):
+                    return entered
+                handle, kind, known = entered
         # Facts and lease are taken as one and the lease is compared last: a process that was stopped in between wakes
         # with old facts, and a lease renewed meanwhile must not vouch for them.
         knowledge = self._follower.knowledge
         standing = knowledge.revocations.covers(known)
         boot = self._boot()
         if standing is not _LIVE or boot >= known.until:
-            return self._fallen(known, handle, standing, boot)
+            return self._fallen(presented, known, handle, standing, boot)
         if boot >= knowledge.lease.until:
             self.tally.catch_ups += 1
             return CatchUp(presented, handle, known)
@@ -190,15 +205,15 @@ class Guard:
 
     def admit(self, handle: bytes, view: SessionView | None) -> None:
         """Remember a session read from the store, or raise why it does not stand."""
-        self.tally.loads += 1
-        known = self._standing_session(view)
-        _bounded(self._cookies, self._rules.most_known)
-        self._cookies[handle] = known
+        self.tally.misses[COOKIE] += 1
+        if view is None:
+            raise Malformed(detail="no session has this cookie")
+        known = self.cache.standing(view, self._noted(view.session.id))
+        self.cache.keep(self._cookies, handle, known)
 
-    def forget(self) -> None:
-        """Verify everything anew from the next check on."""
-        self._cookies.clear()
-        self._tokens.clear()
+    def forget_keyed(self) -> None:
+        """Verify anew what was believed by a key: one of them is gone."""
+        self.cache.forget_keyed()
 
     def saw(self, session_id: str, now: datetime) -> None:
         """Note that a session was used in a way that is not a check: a refresh."""
@@ -216,49 +231,78 @@ class Guard:
         return list(self._flushing.items())
 
     @property
-    def known(self) -> tuple[int, int]:
-        """How many cookies and how many tokens are remembered."""
-        return len(self._cookies), len(self._tokens)
+    def known(self) -> tuple[int, ...]:
+        """How many of each carrier are remembered, in the order of `tally.CARRIERS`."""
+        cache = self.cache
+        return tuple(map(len, (cache.cookies, cache.tokens, cache.sealed, cache.cookie_tokens)))
 
     def _noted(self, session_id: str) -> datetime | None:
         return self._seen.get(session_id) or self._flushing.get(session_id)
 
-    def _first_seen(self, token: str, key: bytes) -> Known:
-        known = self._verified(token)
-        self.tally.verified += 1
-        _bounded(self._tokens, self._rules.most_known)
-        self._tokens[key] = known
+    def _first_seen(self, token: str, handle: bytes, into: Verified) -> Known:
+        known = self.cache.admit_token(token, handle, into)
+        self.tally.misses[TOKEN if into is self._tokens else TOKEN_COOKIE] += 1
         return known
 
-    def _fallen(self, known: Known, handle: bytes, standing: Standing, boot: float) -> Load:
-        """What follows where something known does not stand any more: a refusal, or another look at the store."""
-        if known.jti is None:
-            self._cookies.pop(handle, None)
-            if standing is Standing.ENDED:
-                raise Revoked(detail="the log says so")
-            # Not refused from memory: a session that looks idle here may have been used at another server.
-            return Load(handle)
-        if boot >= known.until:
-            self._tokens.pop(handle, None)
-            raise Expired(detail="the token's time is over")
-        raise (Revoked if standing is Standing.ENDED else Outdated)(detail="the log says so")
+    def _entered(
+        self, presented: SealedCookie | TokenCookies | Nothing | Ambiguous
+    ) -> tuple[bytes, int, Known] | Renewal:
+        """What is known of a carrier that can be renewed. How it fails at first sight is a reason to renew it."""
+        match presented:
+            case SealedCookie(value):
+                return self._entered_sealed(presented, value)
+            case TokenCookies(None, _):
+                return self._renewal(presented, Expired(detail="the access token's cookie is gone"))
+            case TokenCookies(str(access), _):
+                return self._entered_tokens(presented, access)
+            case Nothing():
+                raise SignedOut
+            case _:
+                raise AmbiguousCredentials
 
-    def _standing_session(self, view: SessionView | None) -> Known:
-        if view is None:
-            raise Malformed(detail="no session has this cookie")
-        read = Moment(self._now(), self._boot())
-        view = _with_last_seen(view, self._noted(view.session.id))
-        match decide_session(view, self._rules.limits, read.now):
-            case TimedOut():
-                raise Expired(detail="the session has timed out")
-            case Ended():
-                raise Revoked(detail="the session was ended")
-            case Alive(end):
-                until = read.on_boot_clock(min(end, read.now + self._rules.horizon / 2))
-                touch_at = read.on_boot_clock(view.session.last_seen_at) + self._touch_every
-                return known_session(view, self._granted, until=until, touch_at=touch_at)
-            case never:
-                assert_never(never)
+    def _entered_sealed(self, presented: SealedCookie, value: str) -> tuple[bytes, int, Known] | Renewal:
+        handle = digest(value)
+        known = self.cache.sealed.get(handle)
+        if known is None:
+            try:
+                known = self.cache.admit_sealed(value, handle)
+            except Outdated as error:
+                return self._renewal(presented, error)
+            self.tally.misses[SEALED] += 1
+        return handle, SEALED, known
+
+    def _entered_tokens(self, presented: TokenCookies, access: str) -> tuple[bytes, int, Known] | Renewal:
+        handle, cache = digest(access), self.cache.cookie_tokens
+        try:
+            return handle, TOKEN_COOKIE, cache.get(handle) or self._first_seen(access, handle, cache)
+        except Refused as error:
+            return self._renewal(presented, error)
+
+    def _renewal(self, presented: SealedCookie | TokenCookies, reason: Refused) -> Renewal:
+        return Renewal(presented, reason, self._follower.lease.fresh(self._boot()))
+
+    def _require_bold(self) -> None:
+        """Raise `Stale` where nothing is done while the log is out of reach: no cookie is touched then."""
+        if isinstance(self._rules.when_stale, Refuse):
+            raise Stale(detail="the log could not be read within the bound")
+
+    def _fallen(
+        self, presented: Presented, known: Known, handle: bytes, standing: Standing, boot: float
+    ) -> Load | Renewal:
+        """What follows where something known does not stand any more: a refusal, or another look at the store."""
+        match presented:
+            case SealedCookie() | TokenCookies():
+                # Whatever fell may have been the carrier alone: a withdrawn key, a token ended by its name.
+                return self._renewal(presented, _why(known, standing, boot))
+            case OpaqueCookie():
+                self._cookies.pop(handle, None)
+                if standing is not Standing.ENDED:
+                    # Not refused from memory: what looks idle here may have been used at another server.
+                    return Load(handle)
+            case _:
+                if boot >= known.until:
+                    self._tokens.pop(handle, None)
+        raise _why(known, standing, boot)
 
     async def _unheard_async(self, found: CatchUp) -> Principal | Visitor:
         if isinstance(self._rules.when_stale, Ask):
@@ -278,7 +322,7 @@ class Guard:
                 self.tally.allowed += 1
             case never:
                 assert_never(never)
-        self._accepted[COOKIE if known.jti is None else TOKEN] += 1
+        self._accepted[_KINDS[type(found.presented)]] += 1
         if (boot := self._boot()) >= found.known.touch_at:
             found.known.touch_at = boot + self._touch_every
             self._seen[known.session_id] = self._now()
@@ -289,11 +333,18 @@ class Guard:
             case OpaqueCookie():
                 with _no_answer_is_stale():
                     view = introspection.session_by_handle(found.handle)
-                return self._standing_session(view)
-            case Bearer(token):
+                return self._found_standing(view)
+            case SealedCookie(value):
                 with _no_answer_is_stale():
-                    standing = introspection.standing(token, found.known)
+                    view = introspection.session_by_handle(self.cache.handle_in(value))
+                return self._found_standing(view)
+            case Bearer(token) | TokenCookies(token, _):
+                # A known token in a cookie is never None: without one there is nothing to know.
+                with _no_answer_is_stale():
+                    standing = introspection.standing(token or "", found.known)
                 return self._still_standing(found, standing)
+            case Nothing() | Ambiguous():
+                raise SignedOut
             case never:
                 assert_never(never)
 
@@ -307,15 +358,16 @@ class Guard:
     def _still_standing(self, found: CatchUp, standing: Standing) -> Known:
         boot = self._boot()
         if standing is not _LIVE or boot >= found.known.until:
-            self._fallen(found.known, found.handle, standing, boot)
-            raise Stale(detail=_NEVER_SETTLED)
+            if isinstance(found.presented, OpaqueCookie) and standing is not Standing.ENDED:
+                # Only the record could say more, and it may be older than the log that is out of reach.
+                raise Stale(detail=_NEVER_SETTLED)
+            raise _why(found.known, standing, boot)
         return found.known
 
-    def _verified(self, token: str) -> Known:
-        rules, boot = self._rules, self._boot()
-        read = Moment(self._now(), boot)
-        verified = tokens.read(token, self._ring, issuer=rules.issuer, audience=rules.audience, now=read.now)
-        return known_token(verified, self._granted, read)
+    def _found_standing(self, view: SessionView | None) -> Known:
+        if view is None:
+            raise Revoked(detail="the session was ended")
+        return self.cache.standing(view, self._noted(view.session.id))
 
 
 @contextmanager
@@ -333,16 +385,14 @@ def _unknown(value: str, handle: bytes) -> Load:
     return Load(handle)
 
 
-def _with_last_seen(view: SessionView, seen: datetime | None) -> SessionView:
-    if seen is None or seen <= view.session.last_seen_at:
-        return view
-    # The note is not flushed yet; without it a session in use could look idle to its own server.
-    return replace(view, session=replace(view.session, last_seen_at=seen))
+def _why(known: Known, standing: Standing, boot: float) -> Refused:
+    """Why something known is refused."""
+    if known.jti is not None and boot >= known.until:
+        return Expired(detail="the token's time is over")
+    return (Revoked if standing is Standing.ENDED else Outdated)(detail="the log says so")
 
 
-def _bounded(known: dict[bytes, Known], most: int) -> None:
-    # The oldest go first: an entry lives at most half a horizon, so a cleverer order would gain little.
-    while len(known) >= most:
-        # Another thread may add or take between the two steps; then there is another oldest.
-        with suppress(RuntimeError, StopIteration):
-            known.pop(next(iter(known)), None)
+def _renewed(found: Renewal, renew: Renew | None) -> SealedCookie | TokenCookies:
+    if renew is None:
+        raise found.reason
+    return renew(found.presented)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
 
-from gatepost.carriers.presented import Bearer, OpaqueCookie
+from gatepost.carriers.presented import Presented, SealedCookie, TokenCookies
+from gatepost.carriers.sealed import Opened
 from gatepost.carriers.tokens import Verified
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import Subject
 from gatepost.core.sessions import Carrier, SessionView
+from gatepost.errors import Refused
 
 Granted = Callable[[tuple[str, ...]], tuple[tuple[str, ...], frozenset[str]]]
 """Roles, as they are shared by all who have them, and what they permit."""
@@ -42,9 +44,21 @@ class Load:
 class CatchUp:
     """Our knowledge of the log is older than the bound. `known` would be let in if it were not."""
 
-    presented: OpaqueCookie | Bearer
+    presented: Presented
     handle: bytes
     known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The carrier does not stand any more, and may be renewed from what it holds; else it is refused for `reason`.
+
+    `fresh` says whether the log was heard of within the bound: where it was not, nothing may be rotated yet.
+    """
+
+    presented: SealedCookie | TokenCookies
+    reason: Refused
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,7 @@ def known_session(view: SessionView, granted: Granted, *, until: float, touch_at
     )
 
 
-def known_token(verified: Verified, granted: Granted, read: Moment) -> Known:
+def known_token(verified: Verified, granted: Granted, read: Moment, carrier: Carrier) -> Known:
     """A token whose signature and claims were checked at that moment. Its use is noted at once."""
     claims = verified.claims
     roles, permissions = granted(claims.roles)
@@ -92,12 +106,41 @@ def known_token(verified: Verified, granted: Granted, read: Moment) -> Known:
             session_id=claims.sid,
             roles=roles,
             permissions=permissions,
-            carrier=Carrier.TOKEN,
+            carrier=carrier,
             authenticated_at=datetime.fromtimestamp(claims.auth_time, UTC),
             email=None,
         ),
         until=read.on_boot_clock(datetime.fromtimestamp(claims.exp, UTC)),
         touch_at=read.boot,
+    )
+
+
+def known_sealed(opened: Opened, granted: Granted, *, until: float, touch_at: float) -> Known:
+    """A session out of its sealed cookie."""
+    contents = opened.contents
+    account, session = contents.account, contents.session
+    who: Principal | Visitor = Visitor(session.id, session.carrier, session.started_at)
+    if account is not None:
+        roles, permissions = granted(account.roles)
+        who = Principal(
+            account_id=account.id,
+            session_id=session.id,
+            roles=roles,
+            permissions=permissions,
+            carrier=session.carrier,
+            authenticated_at=session.started_at,
+            email=account.email,
+        )
+    return Known(
+        pos=contents.pos,
+        session_id=session.id,
+        account_id=session.account_id,
+        client_id=intern(session.client_id),
+        jti=None,
+        kid=opened.kid,
+        who=who,
+        until=until,
+        touch_at=touch_at,
     )
 
 

@@ -6,7 +6,7 @@ check one addition; a lock would cost more than the check has to give.
 
 from typing import Final
 
-from gatepost.carriers.presented import Bearer, OpaqueCookie, Presented
+from gatepost.carriers.presented import Bearer, OpaqueCookie, Presented, SealedCookie, TokenCookies
 from gatepost.errors import (
     AmbiguousCredentials,
     Expired,
@@ -21,7 +21,9 @@ from gatepost.errors import (
 
 COOKIE: Final = 0
 TOKEN: Final = 1
-CARRIERS: Final = ("cookie", "token")
+SEALED: Final = 2
+TOKEN_COOKIE: Final = 3
+CARRIERS: Final = ("cookie", "token", "sealed", "token-cookie")
 ACCEPTED: Final = "accepted"
 _NO_CARRIER: Final = "none"
 
@@ -29,17 +31,17 @@ _NO_CARRIER: Final = "none"
 class Tally:
     """Checks by carrier and result, what had to be fetched for them, and how often the lease had to be waited for.
 
-    `asked` and `allowed` are checks for which the wait was in vain: one that asked somebody who knows, one that was
-    accepted unheard. `accepted`, `loads` and `verified` are counted by the guard itself. An addition of that kind is not interrupted
-    under the global lock of the interpreter; without that lock a count may be lost now and then.
+    `accepted` and `misses` are in the order of `CARRIERS`. `asked` and `allowed` are checks for which the wait was in
+    vain: somebody who knows was asked, or what was verified was let in unheard. All but the refusals are counted by
+    the guard itself: an addition of that kind is not interrupted under the global lock of the interpreter; without
+    that lock a count may be lost now and then.
     """
 
-    __slots__ = ("_refused", "accepted", "allowed", "asked", "catch_ups", "loads", "verified")
+    __slots__ = ("_refused", "accepted", "allowed", "asked", "catch_ups", "misses")
 
     def __init__(self) -> None:
-        self.accepted = [0, 0]
-        self.loads = 0
-        self.verified = 0
+        self.accepted = [0] * len(CARRIERS)
+        self.misses = [0] * len(CARRIERS)
         self.catch_ups = 0
         self.asked = 0
         self.allowed = 0
@@ -52,7 +54,7 @@ class Tally:
         self._refused[key] += 1
 
     def results(self) -> dict[tuple[str, str], int]:
-        """How many checks there were, by carrier ("cookie", "token", "none") and result."""
+        """How many checks there were, by carrier ("cookie", "token", "sealed", "token-cookie", "none") and result."""
         accepted = {
             (name, ACCEPTED): count for name, count in zip(CARRIERS, self.accepted, strict=True) if count
         }
@@ -65,6 +67,10 @@ def _carrier_of(presented: Presented) -> str:
             return CARRIERS[COOKIE]
         case Bearer():
             return CARRIERS[TOKEN]
+        case SealedCookie():
+            return CARRIERS[SEALED]
+        case TokenCookies():
+            return CARRIERS[TOKEN_COOKIE]
         case _:
             return _NO_CARRIER
 

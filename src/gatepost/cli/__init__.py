@@ -32,6 +32,8 @@ NOUNS: Final = {
     "account": _Noun("gatepost.cli.accounts:account", "Make, list, lock and change accounts."),
     "audit": _Noun("gatepost.cli.audit:audit", "Read, export and verify the audit trail."),
     "backup": _Noun("gatepost.cli.backups:backup", "Copy the database into a file while servers go on."),
+    "client": _Noun("gatepost.cli.clients:client", "Make, list and end OAuth clients."),
+    "key": _Noun("gatepost.cli.keys:key", "See and turn the keys that sign and seal."),
     "migrate": _Noun("gatepost.cli.migrating:migrate", "Bring the database to the newest version."),
     "restore": _Noun("gatepost.cli.backups:restore", "Put a backup back while servers go on."),
     "serve": _Noun("gatepost.cli.serving:serve", "Start the server."),

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import click
 
-from gatepost.carriers.keys import open_ring
+from gatepost.authority import masters_of
+from gatepost.carriers.keys import opens
 from gatepost.carriers.sealing import MasterKey
 from gatepost.cli.installation import ACTOR, Installation, json_option, place_options, require_file
 from gatepost.cli.output import in_force, note, printable, say, write_json
 from gatepost.core.changes import AuditRow, Committed, Event
 from gatepost.core.keys import RingKey
 from gatepost.errors import KeyUnusable, StoreUnusable
-from gatepost.machine import SystemClock, SystemRandomness, read_master_key
+from gatepost.machine import SystemClock, SystemRandomness
 from gatepost.services.commits import Receipt
 from gatepost.settings import Settings
 from gatepost.stores.sql_backup import Progress, take_backup
@@ -47,7 +48,8 @@ def backup(installation: Installation, file: Path, force: bool, as_json: bool) -
         write_json({"file": str(file), "bytes": taken.size, "revision": taken.revision})
         return
     say(f"The backup {printable(str(file))} is whole: {taken.size} bytes.")
-    say(f"It needs {settings.data / 'master.key'} to be of use. Keep a copy of that in another place.")
+    where = settings.data / "master.key" if settings.keys.master is None else "the master key of the settings"
+    say(f"It needs {where} to be of use. Keep a copy of that in another place.")
 
 
 @click.command()
@@ -83,32 +85,27 @@ def _restore(settings: Settings, file: Path, *, keep_sessions: bool) -> Restored
         raise StoreUnusable(
             f"The folder {database.parent} does not exist. Create it, or name it with --data."
         )
-    key_file = settings.data / "master.key"
-    master = read_master_key(key_file)
+    masters = masters_of(settings, SystemRandomness()).candidates()
     now, kept = SystemClock().now(), "yes" if keep_sessions else "no"
     row = AuditRow(Event.RESTORED, now, actor=ACTOR, more={"sessions_kept": kept})
-    restoring = Restoring(now, keep_sessions, row, SystemRandomness(), lambda keys: _opens(master, keys))
+    restoring = Restoring(now, keep_sessions, row, SystemRandomness(), lambda keys: _opens(masters, keys))
     with staged(file, database) as copy:
-        _require_opened(master, copy, key_file)
+        _require_opened(masters, copy)
         with _shown("Restoring") as progress:
             return copy.write_into(database, restoring, progress)
 
 
-def _require_opened(master: MasterKey, copy: StagedBackup, key_file: Path) -> None:
+def _require_opened(masters: Sequence[MasterKey], copy: StagedBackup) -> None:
     keys = copy.ring_keys()
-    if keys and not _opens(master, keys):
+    if keys and not _opens(masters, keys):
         raise KeyUnusable(
-            f"The master key {key_file} does not open what is in this backup: put back the one that belongs to it. "
+            "The master key does not open what is in this backup: put back the one that belongs to it. "
             "Nothing was changed."
         )
 
 
-def _opens(master: MasterKey, keys: Sequence[RingKey]) -> bool:
-    try:
-        open_ring(keys, master)
-    except KeyUnusable:
-        return False
-    return True
+def _opens(masters: Sequence[MasterKey], keys: Sequence[RingKey]) -> bool:
+    return any(all(opens(key, master) for key in keys) for master in masters)
 
 
 def _settled(installation: Installation, settings: Settings, restored: Restored) -> Receipt:

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gatepost.errors import BadRequest, GatepostError, HeadersTooLarge
 from gatepost.web.answers import PROBLEM, encode_problem
+from gatepost.web.gateway import PEER
 
 # Room beside the headers for the request line, and for reads that do not end where headers do.
 _SLACK: Final = 65_536
@@ -68,6 +69,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request: the time for its headers begins."""
         super().on_message_begin()
+        # Before anything reads X-Forwarded-For and puts the proxy's client in its place.
+        self.scope["state"][PEER] = self.client[0] if self.client else ""
         self._expect_head()
 
     def on_headers_complete(self) -> None:

@@ -18,7 +18,17 @@ from gatepost.cli.output import moment, printable
 from gatepost.cli.records import KnownKey, Records
 from gatepost.core.keys import KeyState
 from gatepost.core.revocation import Subject
-from gatepost.core.rotation import Dead, RefreshView, Repeat, Replayed, Rotate, Unknown, decide_rotation
+from gatepost.core.rotation import (
+    NO_GRACE,
+    Dead,
+    Grace,
+    RefreshView,
+    Repeat,
+    Replayed,
+    Rotate,
+    Unknown,
+    decide_rotation,
+)
 from gatepost.core.secrets import RefreshHandle, digest, parse_refresh
 from gatepost.core.sessions import Alive, Ended, SessionView, TimedOut, decide_session
 from gatepost.errors import Malformed
@@ -145,10 +155,12 @@ def _why_no_key(header: Mapping[str, Any], records: Records) -> str:
     algorithm, kid = header.get("alg"), header.get("kid")
     if isinstance(algorithm, str) and algorithm.lower() == "none":
         return "It is not signed (alg is none)."
-    if kid not in records.keys:
+    known = records.keys.get(kid) if isinstance(kid, str) else None
+    if known is None:
         return "No key of this installation signed it: its kid is not known here."
-    if algorithm != "ES256":
-        return "Its alg is not the one that its key is for, ES256."
+    of_key = known.verifying.algorithm
+    if algorithm != of_key:
+        return f"Its alg is not the one that its key is for, {of_key}."
     if header.get("typ") != ACCESS_TYP:
         return f"Its typ is not that of an access token, {ACCESS_TYP}."
     return "Its header names a key of ours, but is not written as that key writes it."
@@ -160,7 +172,7 @@ def _refresh_token(handle: RefreshHandle, records: Records, now: datetime) -> In
         return Inspection("refresh token", (_NO_SESSION,))
     reasons: list[str] = []
     remarks: tuple[str, ...] = ()
-    match decide_rotation(view.family, handle, records.grace, now):
+    match decide_rotation(view.family, handle, _grace(view, records), now):
         case Unknown():
             return Inspection("refresh token", ("Its secret part is not that of the session it names.",))
         case Dead():
@@ -177,6 +189,10 @@ def _refresh_token(handle: RefreshHandle, records: Records, now: datetime) -> In
     if not reasons and view.family.pos < _ended(view):
         reasons.append("Its session was ended.")
     return Inspection("refresh token", tuple(reasons), remarks, session=view.session)
+
+
+def _grace(view: RefreshView, records: Records) -> Grace:
+    return records.grace.of(view.session.session.carrier) if view.session else NO_GRACE
 
 
 def _cookie(value: str, records: Records, now: datetime) -> Inspection:

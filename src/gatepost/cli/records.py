@@ -4,21 +4,17 @@ Needs no master key, because only the public halves of keys are read. Opens no a
 missing.
 """
 
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final, assert_never
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from gatepost.authority import session_limits
+from gatepost.authority import grace_rules, session_limits
 from gatepost.carriers.jws import VerifyingKey
+from gatepost.carriers.keys import verifying_key
 from gatepost.cli.installation import issuer_of
 from gatepost.cli.output import moment
-from gatepost.core.keys import KeyState, RingKey
+from gatepost.core.keys import KeyState
 from gatepost.core.ports import Log, Store
 from gatepost.core.revocation import (
     AccountEnded,
@@ -34,6 +30,7 @@ from gatepost.core.revocation import (
     Subject,
     TokenEnded,
 )
+from gatepost.core.rotation import GraceRules
 from gatepost.core.sessions import SessionLimits
 from gatepost.errors import GatepostError
 from gatepost.machine import SystemRandomness
@@ -63,7 +60,7 @@ class Records:
     store: Store
     log: Log
     limits: SessionLimits
-    grace: timedelta
+    grace: GraceRules
 
     def why_ended(self, subject: Subject) -> str | None:
         """What the log says against a subject, in words; None if it stands."""
@@ -99,21 +96,21 @@ def open_records(settings: Settings) -> Iterator[Records | str]:
     try:
         yield Records(
             issuer=issuer_of(settings),
-            keys={record.id: _known(record) for record in store.ring_keys()},
+            keys={key.kid: key for key in _known(store)},
             store=store,
             log=store.log(),
             limits=session_limits(settings),
-            grace=settings.refresh_grace,
+            grace=grace_rules(settings),
         )
     finally:
         store.close()
 
 
-def _known(record: RingKey) -> KnownKey:
-    jwk = json.loads(record.public)
-    x, y = (int.from_bytes(urlsafe_b64decode(jwk[name] + "=="), "big") for name in ("x", "y"))
-    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-    return KnownKey(record.id, record.state, VerifyingKey(record.id, "ES256", public))
+def _known(store: Store) -> Iterator[KnownKey]:
+    for record in store.ring_keys():
+        verifying = verifying_key(record)
+        if verifying is not None:
+            yield KnownKey(record.id, record.state, verifying)
 
 
 def _in_words(fact: Fact) -> str:

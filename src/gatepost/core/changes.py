@@ -30,6 +30,8 @@ class Event(StrEnum):
     OTHER_SESSIONS_ENDED = "other_sessions_ended"
     SESSIONS_ENDED = "sessions_ended"
     EVERYONE_ENDED = "everyone_ended"
+    TOKEN_ENDED = "token_ended"
+    CLIENT_ENDED = "client_ended"
     REFRESH_REPEATED_ELSEWHERE = "refresh_repeated_elsewhere"
     REFRESH_REPLAYED = "refresh_replayed"
     PASSWORD_CHANGED = "password_changed"
@@ -40,8 +42,14 @@ class Event(StrEnum):
     ROLES_CHANGED = "roles_changed"
     INVITATION_MADE = "invitation_made"
     INVITATION_USED = "invitation_used"
+    CLIENT_CREATED = "client_created"
+    CLIENT_SECRET_CHANGED = "client_secret_changed"
     KEY_MADE = "key_made"
+    KEY_ROTATED = "key_rotated"
+    KEY_WITHDRAWN = "key_withdrawn"
+    MASTER_KEY_CHANGED = "master_key_changed"
     RESTORED = "restored"
+    CLOCK_SET_BACK = "clock_set_back"
 
 
 @dataclass(frozen=True, slots=True)

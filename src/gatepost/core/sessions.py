@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from gatepost.core.accounts import Account
 
@@ -22,6 +22,10 @@ class Carrier(StrEnum):
     SEALED = "sealed"
     TOKEN = "token"
     TOKEN_COOKIE = "token-cookie"
+
+
+REFRESHING: Final = frozenset({Carrier.TOKEN, Carrier.TOKEN_COOKIE})
+"""The carriers with a refresh token, whose session has no handle of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,16 @@ from typing import Final
 
 from gatepost.checking.follower import Follower
 from gatepost.checking.guard import Guard
+from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.ports import Log
+from gatepost.core.revocation import EveryoneOutdated
 from gatepost.errors import GatepostError
 from gatepost.services.means import Means
 
 BATCH: Final = 100
 _MOST_BATCHES: Final = 50
+# Two clocks that are read one after the other never move apart by exactly nothing.
+_LEAST_SET: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,15 @@ class Rhythm:
     """How often each step is taken, in seconds; `remember` is how long a fact stays in followers' memory.
 
     That is the horizon, twice the leeway, and the deadline of a request: whatever a fact could hit has ended by then.
-    `on_duty` says whether what needs doing once, by one of all processes, is this one's to do.
+    A wall clock that moves by more than `leeway` at once was set. `on_duty` says whether what needs doing once, by one
+    of all processes, is this one's to do.
     """
 
     touch: float
     sweep: float
     remember: float
     grace: timedelta
+    leeway: float = 30.0
     on_duty: Callable[[], bool] = lambda: True
 
 
@@ -55,6 +61,9 @@ class Housekeeper:
         self._on_trouble = on_trouble
         self._duties: list[Callable[[], object]] = []
         self._swept_at = float("-inf")
+        self._sweep_from = float("-inf")
+        self._offset: float | None = None
+        self._owes_outdating = False
         self._marks: deque[tuple[float, int]] = deque()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -68,6 +77,7 @@ class Housekeeper:
     def start(self) -> None:
         """Go on until `stop`."""
         if self._thread is None:
+            self._safely(self.watch_clock)
             self._stop.clear()
             self._thread = threading.Thread(target=self._run, name="gatepost-housekeeper", daemon=True)
             self._thread.start()
@@ -126,8 +136,37 @@ class Housekeeper:
             floor = self._marks.popleft()[1]
         return floor
 
+    def watch_clock(self) -> None:
+        """Notice a wall clock that was set since the last round, by comparing it with the boot clock.
+
+        Set forward: nothing is swept on its word for as long as a fact is remembered, since it may be a mistake, and
+        a session that was deleted does not come back when the clock is put right. Set back: a token that had expired
+        looks young again, and no time in it tells when it was issued. Its position does: all there is is outdated,
+        which costs each client one refresh and signs nobody out.
+        """
+        boot = self._means.clock.boot()
+        offset = self._means.clock.now().timestamp() - boot
+        moved = 0.0 if self._offset is None else offset - self._offset
+        self._offset = offset
+        least = max(self._rhythm.leeway, _LEAST_SET)
+        if moved > least:
+            self._sweep_from = boot + self._rhythm.remember
+        elif moved < -least:
+            self._owes_outdating = True
+        if self._owes_outdating:
+            self._outdate_everyone()
+
+    def _outdate_everyone(self) -> None:
+        # Owed until it is durable: the database may be locked or full at the very moment.
+        if self._rhythm.on_duty():
+            now = self._means.clock.now()
+            row = AuditRow(Event.CLOCK_SET_BACK, now, actor="system")
+            self._means.commits.commit(Change(at=now, facts=(EveryoneOutdated(),), audit=(row,)))
+        self._owes_outdating = False
+
     def tick(self) -> None:
         """One round of everything that is due."""
+        self._safely(self.watch_clock)
         self._safely(self.flush)
         self._safely(self.raise_floor)
         self._safely(self._do_duties)
@@ -135,7 +174,8 @@ class Housekeeper:
 
     def _sweep_when_due(self) -> None:
         now = self._means.clock.boot()
-        if now >= self._swept_at + self._rhythm.sweep and self._rhythm.on_duty():
+        due = max(self._swept_at + self._rhythm.sweep, self._sweep_from)
+        if now >= due and self._rhythm.on_duty():
             self._swept_at = now
             self.sweep()
 

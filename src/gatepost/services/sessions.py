@@ -10,15 +10,15 @@ from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import AccountEnded, EveryoneEnded, SessionEnded
-from gatepost.core.sessions import Carrier, Origin, Session, SessionView
+from gatepost.core.sessions import REFRESHING, Carrier, Origin, Session, SessionView
 from gatepost.errors import Forbidden, NotFound, TooLarge
 from gatepost.services.commits import Receipt
 from gatepost.services.means import Means
+from gatepost.services.sealed import SealedSessions
 from gatepost.services.standing import own_session, require_standing, stands
 
 _MOST_DEPTH: Final = 32
 _PAGE: Final = 1000
-_REFRESHING: Final = frozenset({Carrier.TOKEN, Carrier.TOKEN_COOKIE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,9 @@ class Standing:
 class Sessions:
     """What can be done with sessions that exist."""
 
-    def __init__(self, means: Means, data_limit: int) -> None:
+    def __init__(self, means: Means, sealed: SealedSessions, data_limit: int) -> None:
         self._means = means
+        self._sealed = sealed
         self._data_limit = data_limit
 
     def current(self, who: Principal | Visitor) -> Standing:
@@ -53,7 +54,7 @@ class Sessions:
         got the same as the owner: the owner is told, and decides.
         """
         held = {
-            one.session.id: one.session.account_id for one in sessions if one.session.carrier in _REFRESHING
+            one.session.id: one.session.account_id for one in sessions if one.session.carrier in REFRESHING
         }
         found: dict[str, AuditRow] = {}
         for account_id in {account_id for account_id in held.values() if account_id is not None}:
@@ -85,9 +86,12 @@ class Sessions:
         """
 
         def step() -> Mapping[str, Any]:
-            session = self.current(who).session
+            view = require_standing(self._means, who)
+            session = view.session
             merged = merge_patch(session.data, patch)
             self._require_fits(merged)
+            if session.carrier is Carrier.SEALED:
+                self._sealed.require_fits(replace(view, session=replace(session, data=merged)))
             now = self._means.clock.now()
             self._means.commits.commit(Change(at=now, put=(replace(session, data=merged),)))
             return merged

@@ -5,6 +5,7 @@ and expects the session it found: a thief whose session was ended while a passwo
 """
 
 from gatepost.core.principals import Principal, Visitor
+from gatepost.core.rotation import RefreshView
 from gatepost.core.sessions import Alive, Session, SessionView, decide_session
 from gatepost.errors import Revoked
 from gatepost.services.means import Means
@@ -13,6 +14,15 @@ from gatepost.services.means import Means
 def stands(means: Means, view: SessionView) -> bool:
     """Whether a session from the store is alive at this moment."""
     return isinstance(decide_session(view, means.limits, means.clock.now()), Alive)
+
+
+def refreshable(means: Means, view: RefreshView) -> Session | None:
+    """The live session of a refresh family that stands, or None. Says nothing of the token that was shown."""
+    held = view.session
+    if held is None or not stands(means, held):
+        return None
+    ended = max(held.everyone_ended, held.client_ended, held.account.ended_pos if held.account else 0)
+    return None if view.family.pos < ended else held.session
 
 
 def require_standing(means: Means, who: Principal | Visitor) -> SessionView:

@@ -5,14 +5,13 @@ to whoever asks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from gatepost.carriers import tokens
-from gatepost.carriers.keys import KeyRing
+from gatepost.carriers.keys import Rings
 from gatepost.carriers.sealing import derive, seal, unseal
 from gatepost.carriers.tokens import audiences_of
 from gatepost.core.accounts import Account
@@ -21,6 +20,7 @@ from gatepost.core.revocation import SessionEnded
 from gatepost.core.rotation import (
     MOST_REPEATS,
     Dead,
+    GraceRules,
     Predecessor,
     RefreshFamily,
     RefreshView,
@@ -29,10 +29,12 @@ from gatepost.core.rotation import (
     Rotate,
     Unknown,
     decide_rotation,
+    rotated,
 )
 from gatepost.core.secrets import RefreshHandle, Secret, digest, parse_refresh
-from gatepost.core.sessions import Alive, Origin, Session, SessionView, decide_session
+from gatepost.core.sessions import Alive, Carrier, Origin, Session, SessionView, decide_session
 from gatepost.errors import Conflict, InvalidGrant, InvalidTarget, SlowDown
+from gatepost.services.access_tokens import AccessTokens, Holder
 from gatepost.services.means import Means
 from gatepost.services.outcomes import Outcomes
 
@@ -48,16 +50,20 @@ class TokenRules:
     audiences: tuple[str, ...]
     access_life: timedelta
     refresh_life: timedelta
-    grace: timedelta
+    grace: GraceRules
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What the token endpoint answers (RFC 6749 section 5.1). `expires_at` is the access token's end."""
+    """What the token endpoint answers (RFC 6749 section 5.1).
+
+    `expires_at` is the access token's end, `ends_at` the refresh token's.
+    """
 
     access: Secret
     refresh: Secret
     expires_at: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,10 @@ class _Answer(msgspec.Struct, frozen=True):
 class Tokens:
     """Makes and renews access and refresh tokens."""
 
-    def __init__(self, means: Means, ring: KeyRing, rules: TokenRules) -> None:
+    def __init__(self, means: Means, ring: Rings, rules: TokenRules) -> None:
         self._means = means
-        self._ring = ring
         self._rules = rules
+        self.access = AccessTokens(ring, rules.issuer, means.identifiers)
         self.outcomes = Outcomes()
 
     def audiences(self, requested: Sequence[str]) -> tuple[str, ...]:
@@ -110,33 +116,41 @@ class Tokens:
             audiences=audiences,
             expires_at=min(session.expires_at, now + self._rules.refresh_life),
             pos=session.pos,
+            client_id=session.client_id,
         )
         access, expires_at = self._access(_Holder(account, session, session.pos), audiences, now)
-        return family, TokenPair(access, handle.token, expires_at)
+        return family, TokenPair(access, handle.token, expires_at, family.expires_at)
 
-    def refresh(self, token: str, origin: Origin, resource: Sequence[str] = ()) -> TokenPair:
+    def refresh(
+        self, token: str, origin: Origin, resource: Sequence[str] = (), carrier: Carrier = Carrier.TOKEN
+    ) -> TokenPair:
         """Use a refresh token. Raises `InvalidGrant`, `InvalidTarget`, `SlowDown` or `Busy`.
 
-        A replay of a used-up token ends the whole session first and is then refused like any other.
+        A replay of a used-up token ends the whole session first and is then refused like any other. `carrier` is how
+        the token was shown: one whose session has another is refused without effect.
         """
         with self.outcomes.refusals(_REFRESH):
             handle = parse_refresh(token)
             if handle is None:
                 raise InvalidGrant(detail="not the form of a refresh token")
-            answer = self._means.commits.decided(lambda: self._refresh(handle, origin, resource))
+            answer = self._means.commits.decided(lambda: self._refresh(handle, origin, resource, carrier))
         if isinstance(answer, Replayed):
             self.outcomes.count(_REFRESH, "replayed")
             raise InvalidGrant(detail="a used-up refresh token was replayed; its session was ended")
         return answer
 
     def _refresh(
-        self, handle: RefreshHandle, origin: Origin, resource: Sequence[str]
+        self, handle: RefreshHandle, origin: Origin, resource: Sequence[str], carrier: Carrier
     ) -> TokenPair | Replayed:
         now = self._means.clock.now()
         view = self._means.store.refresh(handle.id)
         if view is None:
             raise InvalidGrant(detail="no such family")
-        meaning = decide_rotation(view.family, handle, self._rules.grace, now)
+        # A token out of a cookie that script cannot read, shown as one that script holds, or the other way about: not
+        # its owner's doing, and no proof that it was used up.
+        if view.session is not None and view.session.session.carrier is not carrier:
+            raise InvalidGrant(detail="shown as another carrier than that of its session")
+        meaning = decide_rotation(view.family, handle, self._rules.grace.of(carrier), now)
         if isinstance(meaning, Unknown | Dead):
             raise InvalidGrant(detail=f"refresh token is {type(meaning).__name__.lower()}")
         holder = self._require_alive(view, now)
@@ -174,28 +188,22 @@ class Tokens:
         rotor = self._means.identifiers.rotor()
         access, expires_at = self._access(holder, audiences, now)
         plain = msgspec.msgpack.encode(_Answer(rotor, access.reveal(), expires_at))
-        successor = replace(
-            family,
-            rotor=digest(rotor),
-            generation=family.generation + 1,
-            previous=Predecessor(
-                rotor=family.rotor,
-                rotated_at=now,
-                sealed=seal(
-                    derive(handle.rotor.encode(), _ANSWER),
-                    family.id,
-                    plain,
-                    self._means.identifiers.randomness,
-                ),
-                address=origin.address,
-                device=origin.device,
+        used = Predecessor(
+            rotor=family.rotor,
+            rotated_at=now,
+            sealed=seal(
+                derive(handle.rotor.encode(), _ANSWER), family.id, plain, self._means.identifiers.randomness
             ),
+            address=origin.address,
+            device=origin.device,
         )
+        successor = rotated(family, digest(rotor), used, self._rules.grace.of(holder.session.carrier))
         # The account is expected: a lock or a role taken away between the read and here makes this step start again.
         self._means.commits.commit(Change(at=now, put=(successor,), expects=(holder.account,)))
         self._means.saw(holder.session.id, now)
         self.outcomes.count(_REFRESH, "rotated")
-        return TokenPair(access, RefreshHandle(family.id, handle.family, rotor).token, expires_at)
+        token = RefreshHandle(family.id, handle.family, rotor).token
+        return TokenPair(access, token, expires_at, family.expires_at)
 
     def _repeat(
         self, family: RefreshFamily, holder: _Holder, handle: RefreshHandle, origin: Origin, sealed: bytes
@@ -204,8 +212,8 @@ class Tokens:
         if repeats == 0:
             raise Conflict("refresh_family", family.id)
         if repeats > MOST_REPEATS:
-            raise SlowDown(retry_after=max(1, int(self._rules.grace.total_seconds())))
-        if _came_from(family) != origin:
+            raise SlowDown(retry_after=max(1, int(self._rules.grace.after_rotation.total_seconds())))
+        if _came_from(family, sealed) != origin:
             # After the count: whoever repeats without end would otherwise fill the audit trail.
             now = self._means.clock.now()
             note = _about(Event.REFRESH_REPEATED_ELSEWHERE, holder, origin, now)
@@ -218,6 +226,7 @@ class Tokens:
             Secret(answer.access),
             RefreshHandle(family.id, handle.family, answer.rotor).token,
             answer.expires_at,
+            family.expires_at,
         )
 
     def _end_replayed(self, holder: _Holder, origin: Origin) -> None:
@@ -232,32 +241,27 @@ class Tokens:
         )
 
     def _access(self, holder: _Holder, audiences: tuple[str, ...], now: datetime) -> tuple[Secret, datetime]:
-        issued = now.replace(microsecond=0)
-        expires_at = min(issued + self._rules.access_life, holder.session.expires_at.replace(microsecond=0))
-        claims = {
-            "iss": self._rules.issuer,
-            "sub": holder.account.id,
-            "aud": audiences,
-            "client_id": holder.session.client_id,
-            "iat": int(issued.timestamp()),
-            "exp": int(expires_at.timestamp()),
-            "auth_time": int(holder.session.started_at.timestamp()),
-            "jti": self._means.identifiers.name(),
-            "sid": holder.session.id,
-            "roles": holder.account.roles,
-            "pos": holder.pos,
-        }
-        return tokens.issue(self._ring.signing, claims), expires_at
+        account, session = holder.account, holder.session
+        whose = Holder(
+            account_id=account.id,
+            session_id=session.id,
+            client_id=session.client_id,
+            roles=account.roles,
+            authenticated_at=session.started_at,
+            ends_at=session.expires_at,
+            pos=holder.pos,
+        )
+        return self.access.issue(whose, audiences, self._rules.access_life, now)
 
 
 def _ended(view: SessionView) -> int:
     return max(view.everyone_ended, view.client_ended, view.account.ended_pos if view.account else 0)
 
 
-def _came_from(family: RefreshFamily) -> Origin | None:
-    """Where the last rotation was asked for."""
-    previous = family.previous
-    return Origin(previous.address, previous.device) if previous else None
+def _came_from(family: RefreshFamily, sealed: bytes) -> Origin | None:
+    """Where the rotation was asked for whose answer this is."""
+    used = (one for one in (family.previous, family.earlier) if one and one.sealed == sealed)
+    return next((Origin(one.address, one.device) for one in used), None)
 
 
 def _about(event: Event, holder: _Holder, origin: Origin, now: datetime) -> AuditRow:

@@ -9,6 +9,7 @@ from gatepost.settings.loading import load_settings, require_no_password
 from gatepost.settings.sections import (
     Cookies,
     Database,
+    Keys,
     Limits,
     Log,
     Origins,
@@ -24,6 +25,7 @@ from gatepost.settings.tree import Profile, Settings
 __all__ = [
     "Cookies",
     "Database",
+    "Keys",
     "Limits",
     "Log",
     "Origins",

@@ -24,6 +24,8 @@ _ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _PERMISSION = re.compile(r"[!-+\--~]{1,128}", re.ASCII)
 # The characters that an Authorization header can carry (RFC 6750 section 2.1).
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*", re.ASCII)
+# 32 bytes: the last of 43 characters carries four bits of them.
+_MASTER_KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 _AUDIENCE = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -90,6 +92,14 @@ def _bearer(value: object) -> object:
     if not isinstance(value, str) or _BEARER.fullmatch(value) is None:
         raise ValueError("must be 32 to 512 letters, digits or -._~+/ (openssl rand -hex 32 makes one)")
     return Secret(value)
+
+
+def _master_key(value: object) -> object:
+    if isinstance(value, Secret):
+        value = value.reveal()
+    if not isinstance(value, str) or _MASTER_KEY.fullmatch(value.strip()) is None:
+        raise ValueError("must be 256 random bits in base64url, 43 characters, as a master.key file holds them")
+    return Secret(value.strip())
 
 
 def _cookie(text: str) -> str:
@@ -160,6 +170,7 @@ SessionsUrl = Annotated[str, AfterValidator(_same_as_database)]
 CookieName = Annotated[str, AfterValidator(_cookie)]
 TrustedOrigin = Annotated[str, AfterValidator(_origin)]
 BearerSecret = Annotated[InstanceOf[Secret], BeforeValidator(_bearer)]
+MasterKeySecret = Annotated[InstanceOf[Secret], BeforeValidator(_master_key)]
 Network = Annotated[IpNetwork, BeforeValidator(_network)]
 Audience = Annotated[str, AfterValidator(_audience)]
 Word = Annotated[

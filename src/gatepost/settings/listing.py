@@ -56,10 +56,7 @@ def warnings_of(settings: Settings) -> list[str]:
             "Access tokens live longer than 15 minutes: a service that does not follow the log accepts a stolen one "
             "until then.",
         ),
-        (
-            settings.revocation.horizon > timedelta(minutes=15),
-            "revocation.horizon is above 15 minutes: facts stay in memory and sealed cookies are believed for longer.",
-        ),
+        *_doubts_about_revocation(settings),
         (
             sessions.absolute > timedelta(days=30),
             "sessions.absolute is above 30 days, the longest that NIST SP 800-63B-4 allows without signing in again.",
@@ -78,6 +75,19 @@ def warnings_of(settings: Settings) -> list[str]:
         ),
     )
     return [sentence for applies, sentence in doubts if applies]
+
+
+def _doubts_about_revocation(settings: Settings) -> tuple[tuple[bool, str], ...]:
+    return (
+        (
+            settings.revocation.horizon > timedelta(minutes=15),
+            "revocation.horizon is above 15 minutes: facts stay in memory and sealed cookies are believed for longer.",
+        ),
+        (
+            settings.revocation.when_stale == "allow",
+            "revocation.when_stale is allow: what is ended while the log is out of reach is accepted until it expires.",
+        ),
+    )
 
 
 def value_text(value: object) -> str:

@@ -57,6 +57,32 @@ def _refresh_within_session(settings: Settings, name: Name) -> str | None:
     return _at_most(name, "tokens.refresh_ttl", settings.refresh_ttl, limit)
 
 
+def _one_secret_is_for_one_service(settings: Settings, name: Name) -> str | None:
+    # Whoever can check an HMAC can make one: a second service with the secret could sign in to the first as anybody.
+    if settings.tokens.algorithm != "HS256" or len(settings.audiences) == 1:
+        return None
+    return (
+        f"{name('tokens.algorithm')} must not be HS256 where {name('tokens.audiences')} names other services, "
+        "for each of them could sign tokens for all; take ES256"
+    )
+
+
+def _keys_known_before_they_sign(settings: Settings, name: Name) -> str | None:
+    every, known = settings.rotate_every, 2 * settings.keys.jwks_cache
+    if every is None or every >= known:
+        return None
+    return (
+        f"{name('keys.rotate_every')} must be at least twice {name('keys.jwks_cache')}, "
+        f"{duration_text(known)}, or 0 for never"
+    )
+
+
+def _a_master_key_before_has_one_after(settings: Settings, name: Name) -> str | None:
+    if settings.keys.master_before is None or settings.keys.master is not None:
+        return None
+    return f"{name('keys.master_before')} works only together with {name('keys.master')}; set both or neither"
+
+
 def _bound_within_horizon(settings: Settings, name: Name) -> str | None:
     limit = ("revocation.horizon", settings.revocation.horizon)
     return _at_most(name, "revocation.bound", settings.revocation.bound, limit)
@@ -139,6 +165,9 @@ RULES: tuple[Rule, ...] = (
     _access_within_horizon,
     _refresh_within_session,
     _bound_within_horizon,
+    _one_secret_is_for_one_service,
+    _keys_known_before_they_sign,
+    _a_master_key_before_has_one_after,
     _passwords_long_enough,
     _trusted_origins_are_https,
     _not_everyone_is_a_proxy,

@@ -19,6 +19,7 @@ from gatepost.settings.fields import (
     Duration,
     Items,
     ListenHost,
+    MasterKeySecret,
     Network,
     ReadableFile,
     SessionsUrl,
@@ -126,11 +127,18 @@ class Revocation(Section):
     request_deadline: Annotated[Duration, lasting(SECOND, 5 * MINUTE)] = Field(
         default=30 * SECOND, description="longest life of a request"
     )
+    when_stale: Literal["refuse", "ask", "allow"] = Field(
+        default="refuse",
+        description="what a check does when the log was out of reach for longer than the bound",
+    )
 
 
 class Tokens(Section):
     """Access and refresh tokens."""
 
+    algorithm: Literal["ES256", "EdDSA", "RS256", "HS256"] = Field(
+        default="ES256", description="how access tokens are signed; HS256 is for one service with one secret"
+    )
     audiences: Annotated[tuple[Audience, ...], Items] = Field(
         default=(), description="services tokens are for, beside us"
     )
@@ -146,6 +154,23 @@ class Tokens(Section):
     )
     refresh_ttl: Annotated[Duration, lasting(SECOND)] | None = Field(
         default=None, description="life of a refresh token; default and limit sessions.absolute"
+    )
+
+
+class Keys(Section):
+    """How long keys sign and seal, and under which master key they lie."""
+
+    rotate_every: Annotated[Duration, lasting(longest=LONGEST_SESSION)] = Field(
+        default=90 * DAY, description="how long a key signs or seals before the next takes over; 0 is never"
+    )
+    jwks_cache: Annotated[Duration, lasting(SECOND, DAY)] = Field(
+        default=5 * MINUTE, description="how long others may keep the list of public keys"
+    )
+    master: MasterKeySecret | None = Field(
+        default=None, description="master key; default the file master.key in data"
+    )
+    master_before: MasterKeySecret | None = Field(
+        default=None, description="the one before it, while keys may still lie under that"
     )
 
 
@@ -165,9 +190,12 @@ class Passwords(Section):
 
 
 class Cookies(Section):
-    """How our cookies are called."""
+    """How our cookies are called, and how large the one may be that holds a whole session."""
 
     name: CookieName = Field(default="gatepost", description="the word in all our cookies' names")
+    sealed_limit: Bytes = Field(
+        default=3072, ge=512, le=4096, description="bytes of a sealed cookie, name and value together"
+    )
 
 
 class Origins(Section):

@@ -30,6 +30,7 @@ from gatepost.settings.listing import Row, rows_of, warnings_of
 from gatepost.settings.sections import (
     Cookies,
     Database,
+    Keys,
     Limits,
     Log,
     Metrics,
@@ -76,6 +77,7 @@ class Settings(BaseModel):
     sessions: Sessions = Field(default_factory=Sessions)
     revocation: Revocation = Field(default_factory=Revocation)
     tokens: Tokens = Field(default_factory=Tokens)
+    keys: Keys = Field(default_factory=Keys)
     passwords: Passwords = Field(default_factory=Passwords)
     cookies: Cookies = Field(default_factory=Cookies)
     roles: Annotated[Roles, AfterValidator(_with_built_in)] = Field(
@@ -135,6 +137,11 @@ class Settings(BaseModel):
     def refresh_ttl(self) -> timedelta:
         """The life of a refresh token."""
         return self.tokens.refresh_ttl or self.sessions.absolute
+
+    @property
+    def rotate_every(self) -> timedelta | None:
+        """How long a key signs or seals; None for ever."""
+        return self.keys.rotate_every or None
 
     @property
     def database_file(self) -> Path | None:

@@ -12,7 +12,20 @@ import pytest
 
 from gatepost.core.changes import Event
 from gatepost.core.keys import KeyState
-from gatepost.core.ports import Store
+from gatepost.core.ports import Log, Store
+from gatepost.core.revocation import (
+    AccountEnded,
+    AccountOutdated,
+    ClientEnded,
+    EveryoneEnded,
+    EveryoneOutdated,
+    Fact,
+    KeyEnded,
+    SessionEnded,
+    Standing,
+    Subject,
+    TokenEnded,
+)
 from gatepost.testing.clock import NOON
 from gatepost.testing.opening import Opened
 from gatepost.testing.records import (
@@ -144,6 +157,49 @@ class ReadingSuite(Opened):
         assert store.audit_rows(account_id="ada", after=0, limit=1) == [(1, row)]
 
     @pytest.mark.parametrize(
+        ("fact", "says"),
+        [
+            (TokenEnded("t1"), Standing.ENDED),
+            (SessionEnded("s1"), Standing.ENDED),
+            (KeyEnded("k1"), Standing.ENDED),
+            (ClientEnded("c1"), Standing.ENDED),
+            (AccountEnded("ada"), Standing.ENDED),
+            (AccountEnded("ada", keep="s2"), Standing.ENDED),
+            (EveryoneEnded(), Standing.ENDED),
+            (AccountOutdated("ada"), Standing.OUTDATED),
+            (EveryoneOutdated(), Standing.OUTDATED),
+            (AccountEnded("ada", keep="s1"), Standing.LIVE),
+            (TokenEnded("s1"), Standing.LIVE),
+            (AccountEnded("eve"), Standing.LIVE),
+        ],
+        ids=repr,
+    )
+    def test_log_says_of_a_subject_what_every_later_fact_says(
+        self, store: Store, fact: Fact, says: Standing
+    ) -> None:
+        """One that speaks of it or of everyone, after its position and not at it; others are no matter."""
+        store.commit(change(facts=(SessionEnded("other"), fact, TokenEnded("other"))))
+        assert store.standing_of(_subject(pos=1)) is says
+        assert store.standing_of(_subject(pos=2)) is Standing.LIVE
+        assert store.standing_of(_subject(pos=9)) is Standing.LIVE
+
+    def test_what_is_older_than_the_floor_is_outdated(self, store: Store, log: Log) -> None:
+        """As it is for a follower, which may have forgotten what would hit it; an ending is still known."""
+        store.commit(change(facts=(TokenEnded("t1"), TokenEnded("other"))))
+        log.raise_floor(2)
+        assert store.standing_of(_subject(pos=2)) is Standing.LIVE
+        assert store.standing_of(_subject(pos=1)) is Standing.OUTDATED
+        assert store.standing_of(_subject(pos=0)) is Standing.ENDED
+
+    def test_a_subject_of_nobody_is_hit_by_its_own_names_only(self, store: Store) -> None:
+        """A visit has no account, a cookie neither token nor key."""
+        store.commit(change(facts=(AccountEnded("ada"), TokenEnded("t1"), KeyEnded("k1"))))
+        visit = _subject(account_id=None, jti=None, kid=None)
+        assert store.standing_of(visit) is Standing.LIVE
+        store.commit(change(facts=(SessionEnded("s1"),)))
+        assert store.standing_of(visit) is Standing.ENDED
+
+    @pytest.mark.parametrize(
         "moment",
         [
             datetime(1970, 1, 1, tzinfo=UTC),
@@ -183,3 +239,8 @@ class ReadingSuite(Opened):
         stored(store, a_session("s2")).data["new"] = 1
         assert stored(store, a_session()).data == {"cart": [1]}
         assert stored(store, a_session("s2")).data == {}
+
+
+def _subject(**different: Any) -> Subject:
+    token = Subject(pos=0, session_id="s1", account_id="ada", client_id="c1", jti="t1", kid="k1")
+    return replace(token, **different)

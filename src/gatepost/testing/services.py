@@ -8,25 +8,31 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from gatepost.carriers.cookie import names_for
 from gatepost.carriers.keys import KeyRing, make_key, open_ring
-from gatepost.carriers.presented import Bearer, OpaqueCookie
+from gatepost.carriers.presented import Bearer, OpaqueCookie, SealedCookie
+from gatepost.carriers.sealed import SealingTerms
 from gatepost.carriers.sealing import KEY_BYTES, MasterKey
 from gatepost.checking.follower import Follower, Identity
-from gatepost.checking.guard import Guard, GuardRules
+from gatepost.checking.guard import Guard
+from gatepost.checking.rules import GuardRules
 from gatepost.core.passwords import PasswordRules
 from gatepost.core.ports import Log, Store
 from gatepost.core.principals import Principal, Visitor
+from gatepost.core.rotation import GraceRules
 from gatepost.core.sessions import Carrier, Origin, SessionLimits
 from gatepost.factors.blocklist import Blocklist
 from gatepost.factors.password import PasswordFactor, Profile
 from gatepost.machine import SystemClock, SystemRandomness
 from gatepost.services.accounts import Accounts
+from gatepost.services.beginnings import Beginnings, CookieIssued, SignedIn, Wish
 from gatepost.services.commits import Commits
 from gatepost.services.identifiers import Identifiers
 from gatepost.services.means import Means
 from gatepost.services.passwords import PasswordPolicy
+from gatepost.services.sealed import SealedForm, SealedIssued, SealedSessions
 from gatepost.services.sessions import Sessions
-from gatepost.services.sign_in import SignedIn, SignIn, Wish
+from gatepost.services.sign_in import SignIn
 from gatepost.services.tokens import TokenPair, TokenRules, Tokens
 from gatepost.testing.holding import HeldHashing, HeldRandomness
 
@@ -35,7 +41,7 @@ HERE: Final = Origin("192.0.2.7", "Firefox on Linux")
 _ISSUER: Final = "https://auth.example.com"
 _ROLES: Final = {"admin": (), "support": (), "member": ()}
 _HOUR: Final = timedelta(hours=1)
-_GRACE: Final = timedelta(seconds=10)
+_GRACE: Final = GraceRules(timedelta(seconds=10), _HOUR / 6, tokens_too=False)
 # One for all houses: it is read once, at its first use, and that takes longer than most tests.
 _BLOCKLIST: Final = Blocklist()
 _LIMITS: Final = SessionLimits(
@@ -69,14 +75,16 @@ def furnished(store: Store, log: Log) -> House:
     means = Means(store, commits, clock, identifiers, _LIMITS, guard.saw)
     hashing = HeldHashing(PasswordFactor(CHEAP, slots=4, queue=64, wait=10))
     policy = PasswordPolicy(PasswordRules(_BLOCKLIST))
+    terms = SealingTerms(_ISSUER, _LIMITS, _HOUR / 6)
+    sealed = SealedSessions(means, ring, terms, SealedForm(names_for("gatepost", secure=True), 3072))
     tokens = Tokens(means, ring, TokenRules(_ISSUER, (_ISSUER,), _HOUR / 6, 24 * _HOUR, _GRACE))
     return House(
         store,
         hashing,
         randomness,
-        SignIn(means, tokens, hashing, policy, ("*",)),
+        SignIn(means, Beginnings(means, tokens, sealed, ("*",)), hashing, policy),
         Accounts(means, hashing, policy, _ROLES),
-        Sessions(means, data_limit=4096),
+        Sessions(means, sealed, data_limit=4096),
         tokens,
         guard,
         follower,
@@ -85,7 +93,9 @@ def furnished(store: Store, log: Log) -> House:
 
 def _new_ring(randomness: HeldRandomness) -> KeyRing:
     master = MasterKey(randomness.bytes(KEY_BYTES))
-    return open_ring([make_key("key", master, SystemClock().now(), randomness)], master)
+    now = SystemClock().now()
+    keys = [make_key(name, master, now, randomness, name) for name in ("ES256", "A256GCM")]
+    return open_ring(keys, master)
 
 
 def wish(carrier: Carrier = Carrier.COOKIE) -> Wish:
@@ -97,8 +107,10 @@ def checked(house: House, credential: TokenPair | SignedIn) -> Principal | Visit
     """Who the guard says holds this. Raises `Refused`."""
     if isinstance(credential, SignedIn):
         held = credential.credential
-        if not isinstance(held, TokenPair):
+        if isinstance(held, CookieIssued):
             return house.guard.check(OpaqueCookie(held.handle.reveal()))
+        if isinstance(held, SealedIssued):
+            return house.guard.check(SealedCookie(held.value.reveal()))
         credential = held
     return house.guard.check(Bearer(credential.access.reveal()))
 

@@ -7,13 +7,22 @@ from fastapi import Query
 from starlette.responses import Response
 
 from gatepost.core.accounts import Account
+from gatepost.errors import InvalidFields
 from gatepost.services.accounts import Changed
 from gatepost.services.commits import Receipt
 from gatepost.services.sessions import Standing
-from gatepost.web.answers import account_body, audit_body, instant, json_answer, receipt_body, session_body
+from gatepost.web.answers import (
+    account_body,
+    audit_body,
+    instant,
+    json_answer,
+    key_body,
+    receipt_body,
+    session_body,
+)
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
-from gatepost.web.bodies import RolesBody
+from gatepost.web.bodies import RolesBody, RotateBody
 
 _PAGE: Final = 50
 
@@ -91,6 +100,20 @@ def end_account_sessions(asking: Asked, account_id: str) -> Response:
 def end_session(asking: Asked, session_id: str) -> Response:
     """End one session."""
     return _ended(asking.authority.sessions.end_any(session_id, asking.principal.account_id))
+
+
+def rotate_keys(asking: Asked, body: RotateBody | None = None) -> Response:
+    """Let the next keys take over, or withdraw the one that is known to others."""
+    keys, actor = asking.authority.keys, asking.principal.account_id
+    answer: dict[str, Any] = {}
+    if body is not None and body.compromised is not None:
+        if body.algorithm is not None:
+            raise InvalidFields({"algorithm": "A key that is known to others is named by its kid alone."})
+        answer["receipt"] = receipt_body(keys.withdraw(body.compromised, actor))
+    else:
+        known_at = keys.rotate(actor, body.algorithm if body else None).known_at
+        answer["known_at"] = instant(known_at) if known_at else None
+    return json_answer({"keys": [key_body(key) for key in keys.listed()], **answer})
 
 
 def _changed(asking: Asking, changed: Changed) -> Response:

@@ -8,17 +8,16 @@ import msgspec
 from starlette.responses import Response
 
 from gatepost.authority import Authority
-from gatepost.carriers.cookie import csrf_token, remove_cookie, write_cookie
+from gatepost.carriers.sealed import SealedAccount
 from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow
+from gatepost.core.keys import RingKey
 from gatepost.core.permissions import permissions_of
-from gatepost.core.secrets import Secret
 from gatepost.core.sessions import Session
-from gatepost.errors import AmbiguousCredentials, GatepostError, InvalidFields, Stale
+from gatepost.errors import GatepostError, InvalidFields, Stale
 from gatepost.services.commits import Receipt
-from gatepost.services.sign_in import CookieIssued, SignedIn, Visiting
+from gatepost.services.sign_in import SignedIn
 from gatepost.services.tokens import TokenPair
-from gatepost.web.asking import Asking
 
 PROBLEM: Final = "application/problem+json"
 _encode = msgspec.json.Encoder().encode
@@ -31,13 +30,28 @@ def json_answer(body: object, status: int = 200, *, media_type: str = "applicati
 
 def nothing(receipt: Receipt | None = None) -> Response:
     """204, with the receipt of what was ended as one line of JSON."""
-    headers = {"Gatepost-Receipt": _encode(receipt_body(receipt)).decode("ascii")} if receipt else None
-    return Response(status_code=204, headers=headers)
+    return Response(status_code=204, headers=receipt_header(receipt) if receipt else None)
+
+
+def receipt_header(receipt: Receipt) -> dict[str, str]:
+    """The header that says what was promised when something was ended."""
+    return {"Gatepost-Receipt": _encode(receipt_body(receipt)).decode("ascii")}
 
 
 def instant(moment: datetime) -> str:
     """RFC 3339 in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def key_body(key: RingKey) -> dict[str, Any]:
+    """A key of the ring as an administrator sees it: nothing of what is sealed in it."""
+    return {
+        "kid": key.id,
+        "algorithm": key.algorithm,
+        "state": key.state.value,
+        "since": instant(key.since),
+        "created_at": instant(key.created_at),
+    }
 
 
 def receipt_body(receipt: Receipt) -> dict[str, Any]:
@@ -52,11 +66,11 @@ def receipt_body(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def account_body(account: Account, roles: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """An account as its owner sees it."""
+def account_body(account: Account | SealedAccount, roles: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """An account as its owner sees it, out of its record or of a sealed cookie."""
     return {
         "id": account.id,
-        "email": account.email.typed,
+        "email": account.email.typed if isinstance(account, Account) else account.email,
         "email_verified": account.email_verified,
         "roles": account.roles,
         "permissions": sorted(permissions_of(account.roles, roles)),
@@ -125,34 +139,6 @@ def signed_in_body(authority: Authority, begun: SignedIn) -> dict[str, Any]:
     return body
 
 
-def hand_over(asking: Asking, begun: SignedIn | Visiting, response: Response) -> Response:
-    """Put the new carrier into the response and take every other cookie of ours out of the browser."""
-    authority = asking.authority
-    if isinstance(begun.credential, CookieIssued):
-        life = begun.session.expires_at - authority.clock.now()
-        names, secure = authority.cookies, authority.cookies.secure
-        csrf = Secret(csrf_token(authority.csrf_key, begun.session.id))
-        add_cookie(response, write_cookie(names.session, begun.credential.handle, life, secure=secure))
-        add_cookie(response, write_cookie(names.csrf, csrf, life, secure=secure, script=True))
-        return take_back(asking, response, keep=(names.session, names.csrf))
-    return take_back(asking, response)
-
-
-def take_back(asking: Asking, response: Response, keep: tuple[str, ...] = ()) -> Response:
-    """Remove the cookies of ours that this request brought."""
-    names = asking.authority.cookies
-    brought = b"; ".join(value for key, value in asking.headers if key == b"cookie")
-    for name in (*names.held, names.csrf):
-        if name not in keep and name.encode() + b"=" in brought:
-            add_cookie(response, remove_cookie(name, secure=names.secure, script=name == names.csrf))
-    return response
-
-
-def add_cookie(response: Response, cookie: str) -> None:
-    """Append a Set-Cookie header."""
-    response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
-
-
 def encode_problem(error: GatepostError) -> bytes:
     """An error's problem details (RFC 9457 section 3) as JSON."""
     body: dict[str, Any] = {
@@ -187,13 +173,5 @@ def _with_headers(error: GatepostError, response: Response) -> Response:
         response.headers["Retry-After"] = str(retry_after)
     if error.status == 401 and not isinstance(error, Stale):
         wrong = ' error="invalid_token"' if error.code == "invalid_token" else ""
-        response.headers["WWW-Authenticate"] = f"Bearer{wrong}"
+        response.headers["WWW-Authenticate"] = getattr(error, "challenge", f"Bearer{wrong}")
     return response
-
-
-def remove_ours(error: GatepostError, asking: Asking, response: Response) -> Response:
-    """After an ambiguous request all our cookies go, so that the next try is not ambiguous again.
-
-    After any other refusal none does: the answer to a late request would delete the cookie of a new sign-in.
-    """
-    return take_back(asking, response) if isinstance(error, AmbiguousCredentials) else response

@@ -6,22 +6,23 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import Response
 
+from gatepost.carriers.sealed import SealedAccount
+from gatepost.core.accounts import Account
 from gatepost.core.principals import Principal
+from gatepost.core.sessions import Session
 from gatepost.errors import BadRequest
-from gatepost.services.sessions import Standing
 from gatepost.web.answers import (
     account_body,
     full_session_body,
-    hand_over,
     json_answer,
     nothing,
     repeat_body,
     session_body,
     signed_in_body,
-    take_back,
 )
 from gatepost.web.asking import Asking
 from gatepost.web.bodies import CredentialsBody, PasswordBody, VisitBody
+from gatepost.web.handover import hand_over, take_back
 from gatepost.web.reading import read_json
 
 
@@ -64,14 +65,17 @@ def sign_out(asking: Asked) -> Response:
 
 async def session(asking: Asked) -> Response:
     """Who asks, and the session with its data."""
-    return json_answer(who_body(asking, asking.authority.sessions.current(asking.who)))
+    sealed = asking.sealed
+    if sealed is not None:
+        return json_answer(who_body(asking, sealed.session, sealed.account))
+    standing = asking.authority.sessions.current(asking.who)
+    return json_answer(who_body(asking, standing.session, standing.account))
 
 
-def who_body(asking: Asking, standing: Standing) -> dict[str, Any]:
+def who_body(asking: Asking, session: Session, account: Account | SealedAccount | None) -> dict[str, Any]:
     """The body of `GET /api/session`. The session is seen at this very moment, whatever was last written."""
     authority = asking.authority
-    seen = replace(standing.session, last_seen_at=authority.clock.now())
-    account = standing.account
+    seen = replace(session, last_seen_at=authority.clock.now())
     return {
         "account": account_body(account, authority.accounts.roles) if account else None,
         "session": full_session_body(seen, authority.limits.idle_expiry(seen)),
@@ -88,7 +92,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 def patch_data(asking: Asked, patch: Annotated[dict[str, Any], Depends(json_object)]) -> Response:
     """Merge a patch into the application's data (RFC 7396)."""
-    return json_answer({"data": asking.authority.sessions.merge_data(asking.who, patch)})
+    return json_answer({"data": asking.merge_data(patch)})
 
 
 def sessions(asking: Asked) -> Response:

@@ -27,13 +27,17 @@ from gatepost.errors import (
     SignedOut,
     Stale,
 )
-from gatepost.web.answers import oauth_problem, problem, remove_ours
+from gatepost.web.answers import oauth_problem, problem
 from gatepost.web.asking import Asking
 from gatepost.web.direct import Direct, pass_checks
 from gatepost.web.envelope import Envelope
+from gatepost.web.gateway import Gateway
+from gatepost.web.handover import remove_ours
 from gatepost.web.metering import Meter, Metered, meter_of
 from gatepost.web.rendering import page
+from gatepost.web.renewal import SendsRenewed
 from gatepost.web.routes import DOCUMENTATION, METRICS, ROUTES, Kind, Route
+from gatepost.web.threads import among_writers, writes
 
 _TITLES: Final = {
     400: "That did not work",
@@ -81,8 +85,9 @@ def make_app(
     def failure(request: Request, error: GatepostError) -> Response:
         return answer(authority, request, error)
 
-    inside = Envelope(Direct(app, authority, offered, failure), authority.settings, failure)
-    return Metered(inside, Meter(), authority.clock)
+    inner = Gateway(Direct(app, authority, offered, failure), authority, failure)
+    inside = Envelope(inner, authority.settings, failure)
+    return SendsRenewed(Metered(inside, Meter(), authority.clock))
 
 
 def with_lifespan(app: ASGIApp, authority: Authority) -> ASGIApp:
@@ -108,7 +113,7 @@ def _add(app: FastAPI, authority: Authority, route: Route) -> None:
         responses[route.status] = {"model": route.answer}
     app.add_api_route(
         route.path,
-        route.endpoint,
+        among_writers(route.endpoint) if writes(route.method, route.endpoint) else route.endpoint,
         methods=[route.method],
         dependencies=[Depends(_run(authority, route))],
         status_code=route.status,

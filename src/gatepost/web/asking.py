@@ -1,24 +1,40 @@
 """One request as the checks and endpoints see it: who stands behind us, who asks, from where.
 
 Reads raw headers; a header that must stand once and stands twice is refused here, because two readers would pick
-different ones.
+different ones. Also where a renewal inside the request begins; `renewal.py` sends what it brings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from gatepost.authority import Authority
-from gatepost.carriers.presented import Bearer, OpaqueCookie, Presented, read_presented, session_handles
+from gatepost.carriers.cookie import parse_cookies
+from gatepost.carriers.presented import (
+    Bearer,
+    InCookies,
+    OpaqueCookie,
+    Presented,
+    SealedCookie,
+    TokenCookies,
+    every_presented,
+    read_presented,
+)
+from gatepost.carriers.sealed import SealedSession, secret_digest
+from gatepost.checking.guard import Renew
+from gatepost.core.clients import Client
 from gatepost.core.principals import Principal, Visitor
-from gatepost.core.secrets import digest
+from gatepost.core.secrets import RefreshHandle, digest, parse_refresh
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.errors import BadRequest, GatepostError, SignedOut
-from gatepost.services.sign_in import Wish
+from gatepost.services.beginnings import Wish
+from gatepost.web.cookies import cookies_of
 from gatepost.web.devices import describe
+from gatepost.web.renewal import renewed_in
 
 _MOST_FIELDS = 100
 
@@ -31,6 +47,8 @@ class Asking:
     request: Request
     form: dict[str, list[str]] = field(default_factory=dict)
     found: Principal | Visitor | None = None
+    client: Client | None = None
+    client_id: str | None = None
 
     @property
     def root(self) -> str:
@@ -50,9 +68,12 @@ class Asking:
         return read_presented(self.headers, self.authority.cookies)
 
     @property
-    def session_cookies(self) -> list[str]:
-        """Every value of our session cookie that this request brings."""
-        return session_handles(self.headers, self.authority.cookies)
+    def brings_twins(self) -> bool:
+        """Whether one of our cookies stands more than once."""
+        names = self.authority.cookies.carriers
+        cookies = [value for name, value in self.headers if name == b"cookie"]
+        ours = [name for name, _ in parse_cookies(cookies) if name in names]
+        return len(ours) != len(set(ours))
 
     @property
     def who(self) -> Principal | Visitor:
@@ -67,6 +88,20 @@ class Asking:
         if not isinstance(self.found, Principal):
             raise SignedOut
         return self.found
+
+    @property
+    def confidential(self) -> Client:
+        """The OAuth client that asks and has shown its secret. Raises `SignedOut` where no check has found one."""
+        if self.client is None:
+            raise SignedOut
+        return self.client
+
+    @property
+    def issued_to(self) -> str:
+        """The id of the OAuth client that asks, the first-party one among them. Raises `SignedOut`."""
+        if self.client_id is None:
+            raise SignedOut
+        return self.client_id
 
     @property
     def origin(self) -> Origin:
@@ -86,21 +121,79 @@ class Asking:
         wanted = name.lower().encode()
         return [value.decode("latin-1") for key, value in self.headers if key == wanted]
 
+    async def find(self) -> Principal | Visitor:
+        """Who presents the carrier, which is renewed on the way if it may be. Raises like `Guard.check`."""
+        return await self.authority.guard.check_async(self.presented, self._renewing)
+
+    def find_now(self) -> Principal | Visitor:
+        """The same for an endpoint that runs in a thread of its own."""
+        return self.authority.guard.check(self.presented, self._renewing)
+
+    @property
+    def _renewing(self) -> Renew | None:
+        # Where nobody would send the new cookies a rotation would be lost, and look like a theft later.
+        return None if renewed_in(self.request.scope) is None else self.renew
+
+    def renew(self, presented: SealedCookie | TokenCookies) -> SealedCookie | TokenCookies:
+        """Renew the carrier; the new one goes out with whatever answers this request."""
+        renewed = self.authority.renewals.renew(presented, self.origin)
+        cookies = renewed_in(self.request.scope)
+        if cookies is not None:
+            cookies.update(cookies_of(self.authority.cookies, renewed.credential, renewed.life))
+        self.presented = renewed.presented
+        return renewed.presented
+
+    @property
+    def sealed(self) -> SealedSession | None:
+        """What the sealed cookie holds that was found to stand; None where the carrier is another."""
+        if isinstance(self.presented, SealedCookie):
+            return self.authority.sealed.read(self.presented.value)
+        return None
+
+    @property
+    def session_data(self) -> Mapping[str, Any]:
+        """The application's data: out of the sealed cookie, which is the session, or from the store."""
+        sealed = self.sealed
+        return sealed.data if sealed else self.authority.sessions.current(self.who).session.data
+
+    def merge_data(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Merge a patch into the record (RFC 7396) and seal it anew where a cookie holds it; the data after it."""
+        merged = self.authority.sessions.merge_data(self.who, patch)
+        if isinstance(self.presented, SealedCookie):
+            self.renew(self.presented)
+        return merged
+
     def wish(self, carrier: str = "cookie", resource: Iterable[str] = ()) -> Wish:
         """How this request wants to be signed in, and what it brought that will end."""
-        brought = tuple(digest(value) for value in self.session_cookies)
-        return Wish(self.origin, Carrier(carrier), tuple(resource), brought, self._brought_by_token())
+        handles: list[bytes] = []
+        sessions: list[str] = []
+        families: list[RefreshHandle] = []
+        for one in every_presented(self.headers, self.authority.cookies):
+            match one:
+                case OpaqueCookie(value):
+                    handles.append(digest(value))
+                case SealedCookie(value):
+                    handles += self._sealed_handle(value)
+                case Bearer() | TokenCookies(str(), _):
+                    sessions += self._session_of(one)
+                case TokenCookies(_, refresh):
+                    found = parse_refresh(refresh or "")
+                    families += [found] if found else []
+        return Wish(
+            self.origin, Carrier(carrier), tuple(resource), tuple(handles), tuple(sessions), tuple(families)
+        )
 
-    def _brought_by_token(self) -> tuple[str, ...]:
-        shown = [value for value in self.header_values("authorization") if value[:7].lower() == "bearer "]
-        found = [self._session_of(Bearer(value[7:].strip(" "))) for value in shown]
-        return tuple(session_id for session_id in found if session_id is not None)
-
-    def _session_of(self, bearer: Bearer) -> str | None:
+    def _sealed_handle(self, value: str) -> list[bytes]:
         try:
-            return self.authority.guard.check(bearer).session_id
+            return [secret_digest(self.authority.sealed.read(value).secret)]
         except GatepostError:
-            return None
+            return []
+
+    def _session_of(self, token: Bearer | TokenCookies) -> list[str]:
+        try:
+            return [self.authority.guard.check(token).session_id]
+        except GatepostError:
+            return []
 
     async def read_form(self) -> None:
         """Parse a urlencoded body into `form`. Raises `BadRequest` for invalid UTF-8 or absurdly many fields."""
@@ -123,5 +216,5 @@ class Asking:
 
     @property
     def has_cookie(self) -> bool:
-        """Whether our session cookie is the carrier presented."""
-        return isinstance(self.presented, OpaqueCookie)
+        """Whether the carrier presented lies in cookies, which a browser sends by itself."""
+        return isinstance(self.presented, InCookies)

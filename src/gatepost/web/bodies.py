@@ -54,6 +54,13 @@ class RolesBody(Body):
     roles: list[str] = Field(max_length=64)
 
 
+class RotateBody(Body):
+    """Turn the keys, or end the one that others know."""
+
+    compromised: str | None = Field(default=None, max_length=64)
+    algorithm: str | None = Field(default=None, max_length=16)
+
+
 class AccountOut(BaseModel):
     """An account as its owner sees it."""
 
@@ -105,6 +112,23 @@ class TokensOut(BaseModel):
     refresh_token: str
     token_type: str
     expires_in: int
+
+
+class IntrospectionOut(BaseModel):
+    """What a token is good for (RFC 7662 section 2.2); of an inactive one `active` alone."""
+
+    active: bool
+    token_type: str | None = None
+    iss: str | None = None
+    sub: str | None = None
+    aud: list[str] | None = None
+    client_id: str | None = None
+    iat: int | None = None
+    exp: int | None = None
+    auth_time: int | None = None
+    jti: str | None = None
+    sid: str | None = None
+    roles: list[str] | None = None
 
 
 class SignedInOut(BaseModel):
@@ -199,6 +223,24 @@ class EndedOut(BaseModel):
     """The answer to an administrator who ends something."""
 
     receipt: ReceiptOut
+
+
+class KeyOut(BaseModel):
+    """A key of the ring, without what is secret of it."""
+
+    kid: str
+    algorithm: str
+    state: str
+    since: str
+    created_at: str
+
+
+class RotatedOut(BaseModel):
+    """The keys after a rotation; with the receipt if it ended one."""
+
+    keys: list[KeyOut]
+    known_at: str | None = None
+    receipt: ReceiptOut | None = None
 
 
 class ChangedOut(BaseModel):

@@ -6,7 +6,7 @@
 from collections.abc import Awaitable, Callable
 
 from gatepost.carriers.cookie import csrf_fits
-from gatepost.carriers.presented import Ambiguous, OpaqueCookie
+from gatepost.carriers.presented import Ambiguous, Bearer
 from gatepost.core.principals import Principal
 from gatepost.errors import (
     AmbiguousCredentials,
@@ -35,8 +35,8 @@ async def one_credential(asking: Asking) -> None:
 
 
 async def one_cookie(asking: Asking) -> None:
-    """Two values of our cookie are refused where two carriers are not: at the ways in, which end what is presented."""
-    if len(asking.session_cookies) > 1:
+    """Two values of a cookie are refused where two carriers are not: at the ways in, which end what is presented."""
+    if asking.brings_twins:
         raise AmbiguousCredentials
 
 
@@ -59,10 +59,10 @@ async def not_cross_site(asking: Asking) -> None:
 
 
 async def _require_token(asking: Asking) -> None:
-    if not isinstance(asking.presented, OpaqueCookie):
+    if not asking.has_cookie:
         return
     try:
-        who = await asking.authority.guard.check_async(asking.presented)
+        who = await asking.find()
     except Stale:
         raise
     except Refused:
@@ -84,6 +84,12 @@ async def json_body(asking: Asking) -> None:
     read_json(await asking.request.body())
 
 
+async def json_perhaps(asking: Asking) -> None:
+    """No body, or one that `json_body` takes."""
+    if await asking.request.body():
+        await json_body(asking)
+
+
 async def form_body(asking: Asking) -> None:
     """A page's form, urlencoded: 415 for anything else."""
     kind = (asking.header("content-type") or "").partition(";")[0].strip().lower()
@@ -95,7 +101,7 @@ async def form_body(asking: Asking) -> None:
 
 async def a_session(asking: Asking) -> None:
     """A live session, a visitor's too: else 401 `signed_out` or `invalid_token`, 503 `not_fresh`."""
-    asking.found = await asking.authority.guard.check_async(asking.presented)
+    asking.found = await asking.find()
 
 
 async def signed_in(asking: Asking) -> None:
@@ -126,7 +132,7 @@ async def session_perhaps(asking: Asking) -> None:
     except Stale:
         raise
     except Refused as error:
-        if not isinstance(asking.presented, OpaqueCookie) and not isinstance(error, Revoked):
+        if isinstance(asking.presented, Bearer) and not isinstance(error, Revoked):
             raise
         asking.found = None
 

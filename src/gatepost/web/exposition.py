@@ -51,10 +51,10 @@ class _Everything(Collector):
         guard = self._authority.guard
         tally, known = guard.tally, guard.known
         yield self._counter("checks", "Carriers checked.", tally.results(), "carrier", "result")
-        misses = {(CARRIERS[0],): tally.loads, (CARRIERS[1],): tally.verified}
+        misses = {(name,): count for name, count in zip(CARRIERS, tally.misses, strict=True)}
         yield self._counter(
             "check_misses",
-            "Sessions loaded from the store, and tokens whose signature was verified.",
+            "Sessions loaded from the store, signatures verified, sealed cookies opened.",
             misses,
             "carrier",
         )
@@ -64,6 +64,10 @@ class _Everything(Collector):
         )
         yield self._counter(
             "catch_ups", "Checks that had to wait for the revocation log.", {(): tally.catch_ups}
+        )
+        unheard = {("asked",): tally.asked, ("allowed",): tally.allowed}
+        yield self._counter(
+            "checks_unheard", "Checks answered while the log was out of reach.", unheard, "policy"
         )
 
     def _log(self) -> Iterator[Metric]:

@@ -5,9 +5,9 @@ from starlette.responses import Response
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError, InvalidCredentials, NotFound
 from gatepost.services.sign_in import SignedIn
-from gatepost.web.answers import hand_over, take_back
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
+from gatepost.web.handover import hand_over, take_back
 from gatepost.web.rendering import card, go_to, in_words, page, refusal, safe_next
 
 _ACCOUNT_DONE = {

@@ -18,6 +18,7 @@ from gatepost.web.checks import (
     few_visits,
     form_body,
     json_body,
+    json_perhaps,
     no_query_credentials,
     not_cross_site,
     one_cookie,
@@ -27,6 +28,7 @@ from gatepost.web.checks import (
     signed_in_perhaps,
 )
 from gatepost.web.checks import admin as admin_role
+from gatepost.web.client_checks import any_client, introspecting_client, nothing_in_the_address
 from gatepost.web.metrics import metrics_reader
 
 
@@ -64,6 +66,7 @@ GREETING = (no_query_credentials, one_cookie, signed_in_perhaps)
 FORM_IN = (no_query_credentials, one_cookie, form_body, not_cross_site, signed_in_perhaps)
 FORM_MEMBER = (no_query_credentials, one_credential, form_body, not_cross_site, signed_in)
 FORM_ADMIN = (no_query_credentials, one_credential, form_body, not_cross_site, signed_in, admin_role)
+ASKING_CLIENT = (no_query_credentials, nothing_in_the_address, form_body, not_cross_site)
 
 API = (
     Route("POST", "/api/visit", api.visit, (*ENTERING, few_visits), status=201, answer=bodies.WhoOut),
@@ -114,6 +117,13 @@ ADMINISTRATION = (
     Route(
         "DELETE", "/api/admin/sessions/{session_id}", admin.end_session, WRITING_ADMIN, answer=bodies.EndedOut
     ),
+    Route(
+        "POST",
+        "/api/admin/keys/rotate",
+        admin.rotate_keys,
+        (*WRITING_ADMIN, json_perhaps),
+        answer=bodies.RotatedOut,
+    ),
 )
 OAUTH = (
     Route(
@@ -124,6 +134,15 @@ OAUTH = (
         Kind.OAUTH,
         answer=bodies.TokensOut,
     ),
+    Route(
+        "POST",
+        "/oauth/introspect",
+        oauth.introspect,
+        (*ASKING_CLIENT, introspecting_client),
+        Kind.OAUTH,
+        answer=bodies.IntrospectionOut,
+    ),
+    Route("POST", "/oauth/revoke", oauth.revoke, (*ASKING_CLIENT, any_client), Kind.OAUTH),
     Route("GET", "/.well-known/jwks.json", oauth.jwks, ()),
     Route("GET", "/.well-known/oauth-authorization-server", oauth.metadata, ()),
 )

@@ -1,0 +1,255 @@
+"""How a session begins, whatever the way in: a new id, a new credential, and the end of what was brought along.
+
+Every beginning is one change: the new session under an id that no client chose, the sessions the client brought ended,
+the account expected as it was read. Called by `sign_in.py`, which says who somebody is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from gatepost.carriers.sealed import secret_digest
+from gatepost.core.accounts import Account
+from gatepost.core.changes import AuditRow, Change, Event, Record
+from gatepost.core.revocation import Fact, SessionEnded
+from gatepost.core.secrets import RefreshHandle, Secret, digest, same
+from gatepost.core.sessions import (
+    REFRESHING,
+    Alive,
+    Carrier,
+    Origin,
+    Session,
+    SessionView,
+    decide_session,
+    surplus,
+)
+from gatepost.errors import CarrierUnavailable
+from gatepost.services.means import Means
+from gatepost.services.sealed import SealedIssued, SealedSessions
+from gatepost.services.tokens import TokenPair, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How somebody wants to be signed in: carrier, audiences, from where, and what the client presented before.
+
+    `brought` are handles as sessions keep them (digests of opaque cookies and of the secrets in sealed ones),
+    `brought_sessions` ids named by valid tokens, `brought_refresh` refresh tokens as they came.
+    """
+
+    origin: Origin
+    carrier: Carrier = Carrier.COOKIE
+    resource: tuple[str, ...] = ()
+    brought: tuple[bytes, ...] = ()
+    brought_sessions: tuple[str, ...] = ()
+    brought_refresh: tuple[RefreshHandle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CookieIssued:
+    """The new value of the opaque cookie."""
+
+    handle: Secret
+
+
+Credential = CookieIssued | SealedIssued | TokenPair
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that has begun, and the one copy of its credential."""
+
+    account: Account
+    session: Session
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Visiting:
+    """A visitor's session that has begun."""
+
+    session: Session
+    credential: CookieIssued | SealedIssued
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a way in adds to the change that starts a session."""
+
+    account: Account
+    pos: int
+    event: Event
+    put: tuple[Record, ...] = ()
+    take: tuple[Record, ...] = ()
+    expects: tuple[Record, ...] = field(default=())
+
+
+class Beginnings:
+    """Makes sessions."""
+
+    def __init__(
+        self, means: Means, tokens: Tokens, sealed: SealedSessions, carry_over: Sequence[str]
+    ) -> None:
+        self._means = means
+        self._tokens = tokens
+        self._sealed = sealed
+        self._carry_over = tuple(carry_over)
+
+    def audiences(self, wish: Wish) -> tuple[str, ...]:
+        """Whom the tokens of this sign-in are for; nobody where there are none. Raises `InvalidTarget`."""
+        if wish.carrier in REFRESHING:
+            return self._tokens.audiences(wish.resource)
+        return ()
+
+    def visit(self, carrier: Carrier, origin: Origin) -> Visiting:
+        """A session for somebody without an account. Raises `CarrierUnavailable`."""
+        if carrier in REFRESHING:
+            raise CarrierUnavailable
+        session = self._session(
+            None, Wish(origin, carrier), self._means.store.position(), self._means.clock.now()
+        )
+        session, credential = self._held(session, None)
+        self._means.commits.commit(Change(at=session.started_at, put=(session,)))
+        return Visiting(session, credential)
+
+    def begin(self, beginning: Beginning, wish: Wish, audiences: tuple[str, ...]) -> SignedIn:
+        now, account = self._means.clock.now(), beginning.account
+        views = self._brought(wish)
+        brought = [view.session for view in views]
+        surplus_ones = self._over_the_cap(account, brought, now)
+        ended = [*brought, *surplus_ones]
+        # What was over already is cleared away with the rest; nobody's trail says that it ended only now.
+        told = [*(view.session for view in views if self._stands(view, now)), *surplus_ones]
+        session = self._session(account.id, wish, beginning.pos, now)
+        session = replace(session, data=self._carried(views, now))
+        put: tuple[Record, ...]
+        credential: Credential
+        if wish.carrier in REFRESHING:
+            family, credential = self._tokens.first_pair(account, session, audiences, now)
+            put = (session, family)
+        else:
+            session, credential = self._held(session, account)
+            put = (session,)
+        facts: tuple[Fact, ...] = tuple(SessionEnded(view.id) for view in ended)
+        change = Change(
+            at=now,
+            put=(*beginning.put, *put),
+            take=(*beginning.take, *ended),
+            expects=beginning.expects,
+            facts=facts,
+            audit=(
+                _signed_in(beginning, session, told),
+                *_ended_of_others(account, told, wish.origin, now),
+            ),
+        )
+        if facts:
+            self._means.commits.end(change)
+        else:
+            self._means.commits.commit(change)
+        return SignedIn(account, session, credential)
+
+    def _held(self, session: Session, account: Account | None) -> tuple[Session, CookieIssued | SealedIssued]:
+        """The session with the handle that its cookie will be known by, and the cookie."""
+        secret = self._means.identifiers.secret()
+        match session.carrier:
+            case Carrier.COOKIE:
+                return replace(session, handle=digest(secret.reveal())), CookieIssued(secret)
+            case Carrier.SEALED:
+                session = replace(session, handle=secret_digest(secret.reveal()))
+                # As it will be once it is written. What does not fit is refused before anything is.
+                written = SessionView(replace(session, version=1), account, everyone_ended=0, pos=session.pos)
+                return session, self._sealed.issue(written, secret)
+            case Carrier.TOKEN | Carrier.TOKEN_COOKIE:
+                raise AssertionError("tokens have a family of their own")
+            case never:
+                assert_never(never)
+
+    def _session(self, account_id: str | None, wish: Wish, pos: int, now: datetime) -> Session:
+        return Session(
+            id=self._means.identifiers.name(),
+            carrier=wish.carrier,
+            account_id=account_id,
+            handle=None,
+            started_at=now,
+            last_seen_at=now,
+            expires_at=now + self._means.limits.absolute,
+            device=wish.origin.device,
+            address=wish.origin.address,
+            pos=pos,
+        )
+
+    def _brought(self, wish: Wish) -> list[SessionView]:
+        store = self._means.store
+        views = [store.session_by_handle(handle) for handle in wish.brought]
+        views += [store.session(session_id) for session_id in wish.brought_sessions]
+        views += [self._of_refresh(handle) for handle in wish.brought_refresh]
+        found: dict[str, SessionView] = {view.session.id: view for view in views if view is not None}
+        return list(found.values())
+
+    def _of_refresh(self, handle: RefreshHandle) -> SessionView | None:
+        # Whoever knows the family's secret once held a genuine token; an id alone, which is no secret, ends nothing.
+        view = self._means.store.refresh(handle.id)
+        if view is None or not same(view.family.family, digest(handle.family)):
+            return None
+        return view.session
+
+    def _over_the_cap(self, account: Account, brought: list[Session], now: datetime) -> list[Session]:
+        if account.version == 0:
+            return []
+        gone = {session.id for session in brought}
+        live = [view.session for view in self._means.store.sessions_of(account.id) if self._stands(view, now)]
+        return surplus([session for session in live if session.id not in gone], self._means.limits)
+
+    def _stands(self, view: SessionView, now: datetime) -> bool:
+        return isinstance(decide_session(view, self._means.limits, now), Alive)
+
+    def _carried(self, brought: list[SessionView], now: datetime) -> Mapping[str, Any]:
+        """What moves from a visit into the new session. A signed-in session's data stays with its account."""
+        # Whoever holds the cookie of a visit that is over must not read what it held.
+        visits = [
+            view.session.data
+            for view in brought
+            if view.session.account_id is None and self._stands(view, now)
+        ]
+        merged = {name: value for data in visits for name, value in data.items()}
+        if "*" in self._carry_over:
+            return merged
+        return {name: value for name, value in merged.items() if name in self._carry_over}
+
+
+def _signed_in(beginning: Beginning, session: Session, ended: Sequence[Session]) -> AuditRow:
+    account, more = beginning.account, {"carrier": session.carrier.value}
+    if account.version == 0:
+        more["roles"] = ",".join(account.roles)
+    if own := [one.id for one in ended if one.account_id == account.id]:
+        more["ended"] = ",".join(own)
+    return AuditRow(
+        beginning.event,
+        session.started_at,
+        account_id=account.id,
+        actor=account.id,
+        session_id=session.id,
+        address=session.address,
+        device=session.device,
+        more=more,
+    )
+
+
+def _ended_of_others(
+    account: Account, ended: Sequence[Session], origin: Origin, now: datetime
+) -> list[AuditRow]:
+    """A row in the trail of everybody else who was signed in where this account signs in now."""
+    return [
+        AuditRow(
+            Event.SESSION_ENDED,
+            now,
+            account_id=one.account_id,
+            actor=account.id,
+            session_id=one.id,
+            address=origin.address,
+            device=origin.device,
+        )
+        for one in ended
+        if one.account_id not in {None, account.id}
+    ]
