@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.checks import known_cookie, known_token, new_session, new_token
-from benchmarks.footprint import memory, start
+from benchmarks.endings import endings
+from benchmarks.footprint import start
+from benchmarks.growth import growth
 from benchmarks.requests import requests
 from benchmarks.results import Report, Row, as_json, as_markdown
 from benchmarks.sizes import LONG, QUICK, TINY, Sizes
+from benchmarks.storm import storm
 from benchmarks.versions import versions
 from benchmarks.work import work
 from benchmarks.writes import refresh, sign_in_row
@@ -24,9 +27,11 @@ RUNS: Final[dict[str, Callable[[Sizes], Rows]]] = {
     "new-session": new_session,
     "refresh": refresh,
     "sign-in": sign_in_row,
+    "revoke": endings,
+    "storm": storm,
     "requests": requests,
+    "growth": growth,
     "footprint": start,
-    "memory": memory,
     "work": lambda _: work(),
 }
 BEGIN: Final = "<!-- measured: begin -->"

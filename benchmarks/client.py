@@ -59,7 +59,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if not _is_whole(self._received):
+        if not is_whole(self._received):
             return
         now = time.perf_counter()
         status = self._received[9:12]
@@ -89,7 +89,8 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-def _is_whole(received: bytes) -> bool:
+def is_whole(received: bytes) -> bool:
+    """Whether these bytes are a whole answer, by its Content-Length."""
     head, found, body = received.partition(b"\r\n\r\n")
     if not found:
         return False

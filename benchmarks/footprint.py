@@ -1,50 +1,20 @@
 """Rows about what Gatepost takes while nobody looks: memory, processor time at rest, the time to start."""
 
-import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks.measuring import Part, entry, single
-from benchmarks.processes import Child, resident, server
+from benchmarks.measuring import Part, entry
+from benchmarks.processes import Child, server
 from benchmarks.requests import sign_in_by_token, sign_up_and_in
 from benchmarks.results import Row, Target, Unit
 from benchmarks.sizes import Sizes
-from benchmarks.world import fill, fold_facts, world
-from gatepost.carriers.presented import OpaqueCookie
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
-_MILLION: Final = 1_000_000
 _OURS: Final = "Gatepost server"
 _FIRST: Final = "Gatepost server, first start"
 _EMPTY: Final = "FastAPI, empty endpoint"
-
-
-def memory(sizes: Sizes) -> Row:
-    """What one million known sessions, and one million live facts, take in the memory of a process."""
-    sessions = _grown("sessions", sizes.known)
-    facts = _grown("facts", sizes.facts)
-    return Row(
-        "memory",
-        "Memory of one million",
-        Unit.MEGABYTES,
-        (
-            single(
-                Part.OURS,
-                "known sessions",
-                sessions * _MILLION,
-                f"measured with {sizes.known:,}, extrapolated",
-            ),
-            single(Part.OURS, "live facts", facts * _MILLION, f"measured with {sizes.facts:,}, extrapolated"),
-        ),
-        (Target("known sessions", 500), Target("live facts", 200)),
-        "growth of the resident memory of a process that does nothing else.",
-    )
 
 
 def start(sizes: Sizes) -> tuple[Row, Row, Row]:
@@ -102,33 +72,3 @@ def _started(first: _Seen, again: _Seen, theirs: _Seen) -> tuple[Row, Row, Row]:
         Row("server-memory", "Memory of a server", Unit.MEGABYTES, memories, (Target(_OURS, 110),)),
         Row("rest", "A server that nobody asks", Unit.PERCENT, rests, (Target(_OURS, 1),)),
     )
-
-
-def _grown(what: str, count: int) -> float:
-    """Megabytes for each of `count` things, in a process that was started for this."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.footprint", what, str(count)],
-        cwd=_ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    return float(json.loads(ran.stdout)) / count
-
-
-def _grow(what: str, count: int) -> float:
-    with world() as w:
-        if what == "facts":
-            before = resident(os.getpid())
-            fold_facts(w.authority, count)
-            return (resident(os.getpid()) or 0.0) - (before or 0.0)
-        cookies = fill(w.authority, count)
-        guard = w.authority.guard
-        before = resident(os.getpid())
-        for cookie in cookies:
-            guard.check(OpaqueCookie(cookie))
-        return (resident(os.getpid()) or 0.0) - (before or 0.0)
-
-
-if __name__ == "__main__":
-    print(json.dumps(_grow(sys.argv[1], int(sys.argv[2]))))

@@ -55,16 +55,22 @@ def resident(pid: int) -> float | None:
 
 
 @contextmanager
-def server(name: str, path: str, core: int | None = None, kept: Path | None = None) -> Iterator[Child]:
-    """One of `servers.py`, once it answers 200 at `path`; stopped at the end. Its folder is new, or `kept`."""
+def server(
+    name: str, path: str, core: int | None = None, kept: Path | None = None, beside: Child | None = None
+) -> Iterator[Child]:
+    """One of `servers.py`, once it answers 200 at `path`; stopped at the end. Its folder is new, or `kept`.
+
+    `beside` another on the same folder it is one more process of the same issuer, with a socket of its own.
+    """
     with TemporaryDirectory(prefix="gatepost-bench-") as fresh, socket.socket() as listening:
         folder = str(kept or fresh)
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
         port, descriptor = listening.getsockname()[1], listening.fileno()
+        known_as = beside.port if beside else port
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.servers", name, folder, str(port), str(descriptor)],
+            [sys.executable, "-m", "benchmarks.servers", name, folder, str(known_as), str(descriptor)],
             cwd=_ROOT,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             pass_fds=(descriptor,),
@@ -72,18 +78,18 @@ def server(name: str, path: str, core: int | None = None, kept: Path | None = No
         try:
             if core is not None:
                 os.sched_setaffinity(process.pid, {core})
-            _wait_for(process, port, path)
+            _wait_for(process, port, f"localhost:{known_as}", path)
             yield Child(process.pid, port, time.perf_counter() - began)
         finally:
             process.terminate()
             process.wait(_PATIENCE)
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
+def _wait_for(process: "subprocess.Popen[bytes]", port: int, host: str, path: str) -> None:
     # The socket listens already, so the first request waits in its queue until somebody accepts it.
     connection = http.client.HTTPConnection("localhost", port, timeout=_PATIENCE)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()
         answer.read()
     finally:

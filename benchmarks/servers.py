@@ -16,7 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.world import settings_for
 from gatepost import Gatepost, Principal
-from gatepost.authority import Authority
+from gatepost.authority import Authority, Machine
+from gatepost.cli.answering import Server
+from gatepost.cli.workers import Line, Supervisor
+from gatepost.factors.password import Profile
+from gatepost.machine import SystemClock, SystemRandomness
 from gatepost.web.app import make_app, with_lifespan
 
 
@@ -24,6 +28,17 @@ def gatepost(folder: Path, port: int) -> ASGIApp:
     """The server as `gatepost serve` composes it."""
     authority = Authority(settings_for(folder, port))
     return with_lifespan(make_app(authority), authority)
+
+
+def quick(folder: Path, port: int) -> ASGIApp:
+    """The same, but for a password hash that costs next to nothing: where thousands sign in to be signed out again."""
+    authority = _quick_authority(folder, port)
+    return with_lifespan(make_app(authority), authority)
+
+
+def _quick_authority(folder: Path, port: int) -> Authority:
+    cheap = Profile("cheap", memory_kib=64, time_cost=1)
+    return Authority(settings_for(folder, port), Machine(SystemClock(), SystemRandomness(), profile=cheap))
 
 
 def guarded(folder: Path, port: int) -> ASGIApp:
@@ -88,17 +103,21 @@ def bare(folder: Path, port: int) -> ASGIApp:
 
 
 APPS: Final[Mapping[str, Callable[[Path, int], ASGIApp]]] = {
-    made.__name__: made for made in (gatepost, guarded, empty, signed_cookie, bare)
+    made.__name__: made for made in (gatepost, quick, guarded, empty, signed_cookie, bare)
 }
+SEVERAL: Final[Mapping[str, int]] = {"one_worker": 1, "four_workers": 4}
 
 
 def main(name: str, folder: str, port: str, descriptor: str) -> None:
     """Serve one of them on a socket that the parent opened."""
+    if name in SEVERAL:
+        _serve_several(SEVERAL[name], Path(folder), int(port), socket.socket(fileno=int(descriptor)))
+        return
     config = uvicorn.Config(
         APPS[name](Path(folder), int(port)),
         log_level="warning",
         access_log=False,
-        lifespan="on" if name in {"gatepost", "guarded"} else "off",
+        lifespan="on" if name in {"gatepost", "quick", "guarded"} else "off",
         loop="uvloop",
         http="httptools",
         server_header=False,
@@ -106,6 +125,21 @@ def main(name: str, folder: str, port: str, descriptor: str) -> None:
     )
     # Not `fd=`: uvicorn takes that for a Unix socket, and answers then wait 40 ms for Nagle and delayed ACKs.
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(descriptor))])
+
+
+def _serve_several(count: int, folder: Path, port: int, listening: socket.socket) -> None:
+    """As `gatepost serve --workers` does: made and closed once before the first fork, then once in each worker."""
+    _quick_authority(folder, port).stop()
+
+    def work(line: Line) -> None:
+        authority = _quick_authority(folder, port)
+        authority.start()
+        try:
+            Server(authority, line.answers, line).run([listening])
+        finally:
+            authority.stop()
+
+    Supervisor(count, work, lambda: None, [listening], SystemClock()).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How big a run is. `QUICK` is the default run of under three minutes, `LONG` the full sizes, `TINY` for the tests."""
+"""How big a run is. `QUICK` is the default run of some minutes, `LONG` the full sizes, `TINY` for the tests."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -8,16 +8,19 @@ from benchmarks.measuring import Pace
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The numbers of a run: paces of races in memory and of races that wait for a disk, rows, load, memory."""
+    """The numbers of a run: paces of races in memory and of races that wait for a disk, rows, load, memory, endings."""
 
     memory: Pace
     disk: Pace
     hashing: Pace
     load: Pace
+    storm: Pace
     connections: int
     sessions: int
     facts: int
     known: int
+    endings: int
+    stops: int
     idle_seconds: float
     starts: int
 
@@ -27,10 +30,13 @@ QUICK: Final = Sizes(
     disk=Pace(rounds=15, seconds=0.1),
     hashing=Pace(rounds=15, seconds=0.05),
     load=Pace(rounds=5, seconds=0.6),
+    storm=Pace(rounds=5, seconds=1.0),
     connections=16,
     sessions=1_000,
     facts=100_000,
-    known=100_000,
+    known=1_000_000,
+    endings=1_000,
+    stops=20,
     idle_seconds=4.0,
     starts=3,
 )
@@ -40,9 +46,9 @@ LONG: Final = replace(
     disk=Pace(rounds=51, seconds=0.1),
     hashing=Pace(rounds=51, seconds=0.05),
     load=Pace(rounds=15, seconds=2.0),
+    storm=Pace(rounds=15, seconds=2.0),
     sessions=1_000_000,
     facts=1_000_000,
-    known=1_000_000,
     idle_seconds=20.0,
     starts=9,
 )
@@ -51,10 +57,13 @@ TINY: Final = Sizes(
     disk=Pace(rounds=2, seconds=0.002),
     hashing=Pace(rounds=2, seconds=0.0005),
     load=Pace(rounds=1, seconds=0.05),
+    storm=Pace(rounds=1, seconds=0.05),
     connections=2,
     sessions=20,
     facts=200,
     known=20,
+    endings=3,
+    stops=2,
     idle_seconds=0.1,
     starts=1,
 )

@@ -3,7 +3,7 @@
 The same classes a server runs, composed by `Authority`; nothing in it is a stand-in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +13,14 @@ from typing import Final
 
 from gatepost.authority import Authority
 from gatepost.carriers.presented import Bearer, OpaqueCookie
-from gatepost.checking.guard import Guard, GuardRules
+from gatepost.checking.guard import Guard
+from gatepost.checking.rules import GuardRules
 from gatepost.core.accounts import Account
 from gatepost.core.changes import Change
 from gatepost.core.emails import Email
-from gatepost.core.revocation import AccountEnded, AccountOutdated, Logged, SessionEnded, TokenEnded
+from gatepost.core.revocation import AccountEnded, AccountOutdated, SessionEnded, TokenEnded
 from gatepost.core.secrets import digest
-from gatepost.core.sessions import Carrier, Origin, Session
+from gatepost.core.sessions import Carrier, Origin, Session, SessionView
 from gatepost.services.sign_in import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import Settings, load_settings
@@ -90,17 +91,39 @@ def crowd(authority: Authority, count: int) -> list[str]:
 def fold_facts(authority: Authority, count: int) -> None:
     """Live facts of every common kind about others, as if so many had been signed out within the horizon."""
     kinds = (SessionEnded, TokenEnded, AccountEnded, AccountOutdated)
-    at, names = authority.clock.now(), authority.identifiers
-    authority.follower.tell(
-        Logged(seq, kinds[seq % len(kinds)](names.name()), at) for seq in range(1, count + 1)
-    )
+    fold, name = authority.follower.revocations.fold, authority.identifiers.name
+    for seq in range(1, count + 1):
+        fold(seq, kinds[seq % len(kinds)](name()))
 
 
 def forgetful_guard(authority: Authority) -> Guard:
     """A guard that remembers one carrier only: of two that take turns, each is seen for the first time."""
+    return _guard(authority, most_known=1)
+
+
+def known_guard(authority: Authority, count: int) -> tuple[Guard, Callable[[str], None]]:
+    """A guard that remembers so many cookies, and how it comes to know one of them without a store.
+
+    Every record has an account and texts of its own, as those have that are read from a store.
+    """
+    guard, now = _guard(authority, most_known=count + 1), authority.clock.now()
+
+    def admit(cookie: str) -> None:
+        session = _session(authority, account := _account(authority, now), cookie, now)
+        guard.admit(digest(cookie), SessionView(session, account, 0, session.pos))
+
+    return guard, admit
+
+
+def _guard(authority: Authority, most_known: int) -> Guard:
     issuer = authority.settings.issuer
     rules = GuardRules(
-        issuer, issuer, authority.limits, authority.accounts.roles, authority.settings.revocation.horizon, 1
+        issuer,
+        issuer,
+        authority.limits,
+        authority.accounts.roles,
+        authority.settings.revocation.horizon,
+        most_known,
     )
     return Guard(authority.ring, authority.follower, authority.store, authority.clock, rules)
 

@@ -28,7 +28,7 @@ _ANSWER: Final = b"x" * 800
 
 def refresh(sizes: Sizes) -> Row:
     """One rotation of a refresh token, durable on SQLite."""
-    with world() as w, _plain_database() as commit:
+    with world() as w, plain_database() as commit:
         private = w.authority.ring.signing
 
         def least() -> None:
@@ -115,7 +115,7 @@ def _rotating(w: World) -> Work:
 
 
 @contextmanager
-def _plain_database() -> Iterator[Work]:
+def plain_database() -> Iterator[Work]:
     """One durable commit as the bare driver makes it, in the same kind of file on the same disk."""
     with (
         TemporaryDirectory(prefix="gatepost-bench-") as folder,
