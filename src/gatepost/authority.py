@@ -315,7 +315,7 @@ def _rhythm(settings: Settings, rules: GuardRules, duty: Duty | None) -> Rhythm:
         touch=min(_TICK, rules.touch_every.total_seconds()),
         sweep=_SWEEP_EVERY,
         remember=_remembered(settings).total_seconds(),
-        grace=grace_rules(settings).longest,
+        grace=grace_rules(settings),
         leeway=revocation.leeway.total_seconds(),
         on_duty=duty.mine if duty else lambda: True,
     )

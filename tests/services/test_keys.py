@@ -16,9 +16,9 @@ from gatepost.authority import Authority
 from gatepost.carriers.presented import Bearer
 from gatepost.carriers.tokens import issue
 from gatepost.core.changes import Event
-from gatepost.core.keys import ROOT, SEALING, KeyState
+from gatepost.core.keys import ROOT, SEALING, KeyState, Make
 from gatepost.core.sessions import Carrier
-from gatepost.errors import Expired, InvalidFields, Malformed, NotFound, Revoked
+from gatepost.errors import Conflict, Expired, InvalidFields, Malformed, NotFound, Revoked
 from gatepost.services.commits import ReceiptState
 from gatepost.services.tokens import TokenPair
 from gatepost.testing.clock import NOON, TurnableClock
@@ -193,6 +193,21 @@ def test_one_algorithm_can_be_turned_alone_and_a_strange_one_cannot(authority: A
         authority.keys.rotate("cli", "RS256")
 
 
+def test_a_key_signs_only_when_no_process_can_have_missed_it(tmp_path: Path, clock: TurnableClock) -> None:
+    """A rotation right after another waits until whoever has not heard of the new key refuses by itself: one bound."""
+    installation = Installation(tmp_path / "data", clock, {"revocation": {"bound": "400ms"}})
+    authority = installation.open()
+    clock.turn(SECOND)
+    authority.keys.rotate("cli", "ES256")
+    for age, least in ((timedelta(milliseconds=150), 0.25), (timedelta(milliseconds=400), 0.0)):
+        clock.turn(age)
+        began = time.monotonic()
+        authority.keys.rotate("cli", "ES256")
+        assert least <= time.monotonic() - began
+        assert least or time.monotonic() - began < 0.25
+    installation.close()
+
+
 def test_of_many_who_rotate_at_once_each_makes_one_whole_turn(
     installation: Installation, authority: Authority, neighbour: Authority
 ) -> None:
@@ -203,6 +218,28 @@ def test_of_many_who_rotate_at_once_each_makes_one_whole_turn(
     assert len(actives) == 8
     assert sorted(states(authority).values()) == ["active", "next", *["retired"] * 8]
     same_ring(authority, neighbour)
+
+
+def test_two_who_make_a_missing_key_at_once_make_one(authority: Authority, neighbour: Authority) -> None:
+    """Two new records have no name in common; what makes one of the two fail is the root, which both put."""
+    now = authority.clock.now()
+    changes = [
+        at._chest.change(at._chest.read(), (Make("ES256", KeyState.NEXT),), now, "system")
+        for at in (authority, neighbour)
+    ]
+    authority.store.commit(changes[0])
+    with pytest.raises(Conflict):
+        neighbour.store.commit(changes[1])
+
+
+def test_who_withdraws_a_key_has_let_go_of_it_with_the_answer(installation: Installation) -> None:
+    """Also in a process that does not follow the log, as a command does not: it signs with the next one."""
+    command = installation.unstarted()
+    kid = signing_kid(command)
+    command.keys.withdraw(kid, "cli")
+    assert kid not in command.ring.kids
+    assert states(command)[signing_kid(command)] == "active"
+    command.stop()
 
 
 def test_of_two_on_duty_one_turns_the_keys(

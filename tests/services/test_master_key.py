@@ -367,8 +367,9 @@ def test_a_database_from_before_there_was_a_root_keeps_what_was_derived(installa
 
 def test_a_key_of_another_algorithm_cannot_be_passed_off(installation: Installation) -> None:
     """A row whose algorithm was changed does not open: the box was made for another."""
+    installation.sections["tokens"] = {"algorithm": "HS256"}
     before = installation.unstarted()
-    seal = before.ring.sealing.kid
+    seal = next(key for key, state in states(before, SEALING).items() if state == "next")
     before.stop()
     damage(installation.folder, f"update ring_key set algorithm = 'HS256' where id = '{seal}'")
     after = installation.open()

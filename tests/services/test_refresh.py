@@ -16,7 +16,6 @@ from gatepost.testing.clock import TurnableClock
 from tests.services.installation import ELSEWHERE, HOME, Device, Installation, add_account, trail
 
 GRACE = timedelta(seconds=10)
-HORIZON = timedelta(minutes=10)
 TICK = timedelta(microseconds=1)
 GARBAGE = encode(bytes(32))
 
@@ -263,11 +262,11 @@ def test_a_refresh_counts_as_use_of_its_session(
 def test_the_sealed_answer_is_gone_from_the_database_after_the_grace(
     authority: Authority, clock: TurnableClock, program: Device
 ) -> None:
-    """The sweep removes it when no carrier may ask for it any more, and not a moment before."""
+    """The sweep removes it when nobody may ask for it any more, and not a moment before."""
     handle = parse_refresh(program.pair.refresh.reveal())
     assert handle is not None
     program.refresh(authority)
-    for later, there in ((HORIZON - TICK, True), (TICK, False)):
+    for later, there in ((GRACE - TICK, True), (TICK, False)):
         clock.turn(later)
         authority.housekeeper.sweep()
         view = authority.store.refresh(handle.id)

@@ -113,19 +113,25 @@ def test_the_answer_before_the_last_is_kept_for_cookies_only(authority: Authorit
     assert (in_program.generation, in_program.earlier) == (2, None)
 
 
-def test_the_answers_of_both_predecessors_are_swept_after_the_horizon(
+def test_each_predecessors_answer_is_swept_when_its_grace_is_over(
     authority: Authority, clock: TurnableClock, browser: Device
 ) -> None:
-    """Not a moment before, for until then the newer of them may be asked for."""
+    """Not a moment before: the older one's with the first use of its successor, the newer one's with the horizon."""
     second = refresh(authority, browser.pair)
     refresh(authority, second)
-    for later, there in ((HORIZON - TICK, True), (TICK, False)):
+    moments = (
+        (GRACE - TICK, (True, True)),
+        (TICK, (True, False)),
+        (HORIZON - GRACE - TICK, (True, False)),
+        (TICK, (False, False)),
+    )
+    for later, there in moments:
         clock.turn(later)
         authority.housekeeper.sweep()
         family = family_of(authority, second)
         assert family.previous is not None
         assert family.earlier is not None
-        assert (family.previous.sealed is not None, family.earlier.sealed is not None) == (there, there)
+        assert (family.previous.sealed is not None, family.earlier.sealed is not None) == there
 
 
 @pytest.mark.parametrize("shown", [Carrier.TOKEN, Carrier.TOKEN_COOKIE])

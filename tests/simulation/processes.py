@@ -59,7 +59,10 @@ LIMITS: Final = SessionLimits(
     per_account=8,
 )
 _RHYTHM: Final = Rhythm(
-    touch=0.5, sweep=3600, remember=HORIZON.total_seconds() + REQUEST_DEADLINE, grace=timedelta(seconds=10)
+    touch=0.5,
+    sweep=3600,
+    remember=HORIZON.total_seconds() + REQUEST_DEADLINE,
+    grace=GraceRules(timedelta(seconds=10), HORIZON, tokens_too=False),
 )
 
 

@@ -37,6 +37,7 @@ from gatepost.testing.randomness import SeededRandomness
 from gatepost.testing.records import (
     DAY,
     GRACE,
+    GRACES,
     HOUR,
     LIMITS,
     a_client,
@@ -157,7 +158,7 @@ def repeating(family: str, generation: int) -> Ask:
 
 def sweeping(now: Any) -> Ask:
     """Sweep everything that is dead at a moment."""
-    return lambda store, log: store.sweep(LIMITS, GRACE, now, 1000)
+    return lambda store, log: store.sweep(LIMITS, GRACES, now, 1000)
 
 
 def sealing() -> Ask:

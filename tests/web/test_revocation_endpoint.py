@@ -122,6 +122,18 @@ def test_what_cannot_be_ended_is_no_error_and_leaves_no_trace(house: House) -> N
     assert lives(house, fresh["access_token"])
 
 
+def test_session_that_has_rested_too_long_is_not_ended_again(house: House) -> None:
+    """From the very moment at which it is over: there is nothing left to end, so there is no fact."""
+    held, twin = house.holder(), house.holder_of(ADA)
+    house.authority.store.touch(house.authority.guard.take_seen())
+    house.clock.turn(house.authority.settings.sessions.idle - timedelta(microseconds=1))
+    assert done(ends(house, held.refresh))
+    position = house.authority.store.position()
+    house.clock.turn(timedelta(microseconds=1))
+    assert not done(ends(house, twin.refresh))
+    assert house.authority.store.position() == position
+
+
 def test_token_that_is_ended_twice_is_one_fact(house: House) -> None:
     """Nobody fills the log with one token."""
     held = house.holder()

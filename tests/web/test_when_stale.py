@@ -93,3 +93,12 @@ def test_allowing_goes_on_until_the_token_expires(visited: Visited) -> None:
     assert checked.status_code == 200
     deaf.clock.turn(deaf.authority.settings.access_ttl)
     assert is_problem(asked(program), 401, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    ("visited", "status"), [("refuse", 503), ("ask", 200), ("allow", 200)], indirect=["visited"]
+)
+def test_a_server_is_ready_while_it_answers_checks(visited: Visited, status: int) -> None:
+    """A load balancer must not undo what the owner chose."""
+    deaf = visited[0]
+    assert deaf.browser().get("/readyz").status_code == status

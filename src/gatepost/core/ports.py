@@ -6,7 +6,7 @@ plain blocking call. Times are aware UTC; sequences are positions in the revocat
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from gatepost.core.accounts import Account, Invitation
@@ -16,7 +16,7 @@ from gatepost.core.clients import Client
 from gatepost.core.keys import RingKey
 from gatepost.core.passwords import Verified, Wrong
 from gatepost.core.revocation import Logged, Position, Standing, Subject
-from gatepost.core.rotation import RefreshView
+from gatepost.core.rotation import GraceRules, RefreshView
 from gatepost.core.sessions import SessionLimits, SessionView
 
 
@@ -110,7 +110,7 @@ class Store(SessionStore, Protocol):
         A fact that names something is newer than the position of what it names, so none before it is looked at.
         """
 
-    def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
+    def sweep(self, limits: SessionLimits, grace: GraceRules, now: datetime, most: int) -> int:
         """Delete up to `most` dead records (sessions, their families, used-up answers, old links); how many went.
 
         Short transactions, so that traffic goes on. A record is dead by time, by its account's or everyone's ending,

@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from gatepost.checking.follower import Follower
@@ -15,6 +14,7 @@ from gatepost.checking.guard import Guard
 from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.ports import Log
 from gatepost.core.revocation import EveryoneOutdated
+from gatepost.core.rotation import GraceRules
 from gatepost.errors import GatepostError
 from gatepost.services.means import Means
 
@@ -36,7 +36,7 @@ class Rhythm:
     touch: float
     sweep: float
     remember: float
-    grace: timedelta
+    grace: GraceRules
     leeway: float = 30.0
     on_duty: Callable[[], bool] = lambda: True
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
@@ -28,7 +28,7 @@ from gatepost.core.revocation import (
     Standing,
     Subject,
 )
-from gatepost.core.rotation import RefreshFamily, RefreshView
+from gatepost.core.rotation import GraceRules, RefreshFamily, RefreshView
 from gatepost.core.secrets import encode
 from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
@@ -243,7 +243,7 @@ class MemoryStore:
             facts.fold(logged.seq, logged.fact)
         return facts.covers(subject)
 
-    def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
+    def sweep(self, limits: SessionLimits, grace: GraceRules, now: datetime, most: int) -> int:
         """Delete up to `most` dead records; how many went. Families that go with their session are not counted."""
         with self._open():
             views = self._views(self._shelves.sessions.records.values())

@@ -6,7 +6,7 @@ means is asked in core. Written and read by services, and read by the guard for 
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from gatepost.core.folding import fold
 from gatepost.core.keys import RingKey
 from gatepost.core.ports import Randomness
 from gatepost.core.revocation import Standing, Subject
-from gatepost.core.rotation import RefreshFamily, RefreshView
+from gatepost.core.rotation import GraceRules, RefreshFamily, RefreshView
 from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
 from gatepost.stores import revisions, sql_seals, sql_standing
@@ -339,7 +339,7 @@ class SqlStore:
         """What every fact after the subject's position says of it, and whether it is older than the floor."""
         return sql_standing.standing_of(self._file, subject)
 
-    def sweep(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
+    def sweep(self, limits: SessionLimits, grace: GraceRules, now: datetime, most: int) -> int:
         """Delete up to `most` dead records, in short transactions; how many went."""
         return self._sweep.run(limits, grace, now, most)
 

@@ -5,12 +5,13 @@ reader, which holds nobody up; each is deleted by a statement that asks the ques
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from gatepost.core.sessions import SessionLimits
+from gatepost.core.rotation import GraceRules
+from gatepost.core.sessions import Carrier, SessionLimits
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import micros, span
 from gatepost.stores.sql_facts import HEAD
@@ -58,7 +59,21 @@ _dead: Final = sa.or_(
     sa.and_(_signed_in, sa.not_(_standing_owner)),
 )
 _orphan: Final = sa.not_(sa.exists().where(_session.id == _family.session_id))
-_used_up: Final = sa.and_(_family.previous_sealed.is_not(None), _family.previous_rotated_at <= _p("grace"))
+_in_cookies: Final = sa.exists().where(
+    _session.id == _family.session_id,
+    _session.carrier == sa.literal_column(f"'{Carrier.TOKEN_COOKIE.value}'"),
+)
+# Answers to tokens in cookies are kept for longer, because they are lost more easily.
+_used_up: Final = sa.and_(
+    _family.previous_sealed.is_not(None),
+    _family.previous_rotated_at <= _p("grace"),
+    sa.or_(_family.previous_rotated_at <= _p("cookie_grace"), sa.not_(_in_cookies)),
+)
+_outlived: Final = sa.and_(
+    _family.previous_sealed.is_not(None),
+    _family.earlier_sealed.is_not(None),
+    _family.previous_rotated_at <= _p("after_rotation"),
+)
 _expired: Final = _invitation.expires_at <= _p("now")
 
 
@@ -77,16 +92,23 @@ def _search(found: sa.Select[Any], act: sa.Delete | sa.Update, then: tuple[str, 
 
 _end_session: Final = sa.delete(tables.session).where(_session.id == _p("key"), _dead)
 _end_family: Final = sa.delete(tables.refresh_family).where(_family.id == _p("key"), _orphan)
-_clear_answer: Final = sa.update(tables.refresh_family).where(_family.id == _p("key"), _used_up)
+_clear_answers: Final = (
+    sa.update(tables.refresh_family)
+    .where(_family.id == _p("key"), _used_up)
+    .values(previous_sealed=sa.null(), earlier_sealed=sa.null())
+)
+_clear_earlier: Final = (
+    sa.update(tables.refresh_family)
+    .where(_family.id == _p("key"), _outlived)
+    .values(earlier_sealed=sa.null())
+)
 _end_link: Final = sa.delete(tables.invitation).where(_invitation.id == _p("key"), _expired)
 _IDLE: Final = tuple(
     _search(sa.select(_session.id).where(one), _end_session, WITH_SESSION) for one in _RESTED
 )
 _REST: Final = (
-    _search(
-        sa.select(_family.id).where(_used_up),
-        _clear_answer.values(previous_sealed=sa.null(), earlier_sealed=sa.null()),
-    ),
+    _search(sa.select(_family.id).where(_used_up), _clear_answers),
+    _search(sa.select(_family.id).where(_outlived), _clear_earlier),
     _search(sa.select(_invitation.id).where(_expired), _end_link),
 )
 # Accounts that were ended since the last sweep, by the index of endings.
@@ -128,7 +150,7 @@ class Sweep:
             _walk(tables.refresh_family, _orphan, _end_family),
         )
 
-    def run(self, limits: SessionLimits, grace: timedelta, now: datetime, most: int) -> int:
+    def run(self, limits: SessionLimits, grace: GraceRules, now: datetime, most: int) -> int:
         """Delete or clear up to `most` dead rows; how many. Families that go with their session are not counted."""
         times = _times(limits, grace, now)
         done = 0
@@ -175,7 +197,7 @@ class Sweep:
         return done
 
 
-def _times(limits: SessionLimits, grace: timedelta, now: datetime) -> Params:
+def _times(limits: SessionLimits, grace: GraceRules, now: datetime) -> Params:
     """The moments at or before which each kind of record is over."""
     end = micros(now)
     return {
@@ -183,5 +205,7 @@ def _times(limits: SessionLimits, grace: timedelta, now: datetime) -> Params:
         "idle": end - span(limits.idle),
         "visitor_idle": end - span(limits.visitor_idle),
         "visitor_empty": end - span(limits.visitor_empty),
-        "grace": end - span(grace),
+        "grace": end - span(grace.of(Carrier.TOKEN).longest),
+        "cookie_grace": end - span(grace.of(Carrier.TOKEN_COOKIE).longest),
+        "after_rotation": end - span(grace.after_rotation),
     }

@@ -21,7 +21,7 @@ from gatepost.testing.clock import NOON
 from gatepost.testing.crowd import Crowd, crowd
 from gatepost.testing.opening import Opened, Opener
 from gatepost.testing.records import (
-    GRACE,
+    GRACES,
     LIMITS,
     a_family,
     a_session,
@@ -130,7 +130,7 @@ def touch_or_take(store: Store, number: int) -> None:
 def sweep(store: Store, number: int) -> int:
     """Sweep in small pieces until nothing is left; how many went."""
     gone = 0
-    while swept := store.sweep(LIMITS, GRACE, NOON + LIMITS.visitor_empty, 7):
+    while swept := store.sweep(LIMITS, GRACES, NOON + LIMITS.visitor_empty, 7):
         gone += swept
     return gone
 
@@ -212,4 +212,4 @@ class RaceSuite(Opened):
         """Sweeps at the same time share the work: together they count each record once."""
         store.commit(change(put=tuple(a_session(f"v{number}", None) for number in range(MANY * 4))))
         assert sum(crowd.run(opener, sweep, 8)) == MANY * 4
-        assert store.sweep(LIMITS, GRACE, NOON + LIMITS.visitor_empty, 100) == 0
+        assert store.sweep(LIMITS, GRACES, NOON + LIMITS.visitor_empty, 100) == 0

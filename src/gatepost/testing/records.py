@@ -14,7 +14,7 @@ from gatepost.core.clients import Client, Power
 from gatepost.core.emails import Email
 from gatepost.core.keys import KeyState, RingKey
 from gatepost.core.ports import Store
-from gatepost.core.rotation import Predecessor, RefreshFamily
+from gatepost.core.rotation import GraceRules, Predecessor, RefreshFamily
 from gatepost.core.sessions import Carrier, Session, SessionLimits
 from gatepost.testing.clock import NOON
 
@@ -22,6 +22,7 @@ DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
 MICROSECOND: Final = timedelta(microseconds=1)
 GRACE: Final = timedelta(seconds=10)
+GRACES: Final = GraceRules(GRACE, timedelta(minutes=10), tokens_too=False)
 LIMITS: Final = SessionLimits(
     idle=14 * DAY, absolute=90 * DAY, visitor_idle=DAY, visitor_empty=HOUR, per_account=100
 )

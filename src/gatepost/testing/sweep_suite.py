@@ -12,11 +12,13 @@ import pytest
 
 from gatepost.core.ports import Store
 from gatepost.core.revocation import AccountEnded, ClientEnded, EveryoneEnded
+from gatepost.core.sessions import Carrier
 from gatepost.testing.clock import NOON
 from gatepost.testing.opening import Opened
 from gatepost.testing.records import (
     DAY,
     GRACE,
+    GRACES,
     LIMITS,
     MICROSECOND,
     a_client,
@@ -27,6 +29,7 @@ from gatepost.testing.records import (
     change,
     put,
     rotated,
+    stored,
 )
 
 SOON = a_session(expires_at=NOON + DAY)
@@ -34,7 +37,7 @@ SOON = a_session(expires_at=NOON + DAY)
 
 def sweep(store: Store, now: datetime, most: int = 100) -> int:
     """One sweep with the limits that all tests here use."""
-    return store.sweep(LIMITS, GRACE, now, most)
+    return store.sweep(LIMITS, GRACES, now, most)
 
 
 class SweepSuite(Opened):
@@ -138,6 +141,22 @@ class SweepSuite(Opened):
             twice, version=2, previous=replace(previous, sealed=None), earlier=replace(earlier, sealed=None)
         )
         assert sweep(store, NOON + GRACE) == 0
+
+    def test_answers_to_tokens_in_cookies_stay_for_the_longer_grace(self, store: Store) -> None:
+        """For a horizon; that of the token before the predecessor goes with the end of its own, shorter one."""
+        put(store, an_account(), a_session(carrier=Carrier.TOKEN_COOKIE), a_family())
+        twice = rotated(rotated(a_family()))
+        put(store, replace(twice, version=1))
+        assert sweep(store, NOON + GRACE - MICROSECOND) == 0
+        assert sweep(store, NOON + GRACE) == 1
+        previous, earlier = twice.previous, twice.earlier
+        assert previous is not None
+        assert earlier is not None
+        without = replace(twice, version=2, earlier=replace(earlier, sealed=None))
+        assert stored(store, a_family()) == without
+        assert sweep(store, NOON + GRACES.horizon - MICROSECOND) == 0
+        assert sweep(store, NOON + GRACES.horizon) == 1
+        assert stored(store, a_family()) == replace(without, previous=replace(previous, sealed=None))
 
     def test_expired_link_goes(self, store: Store) -> None:
         """At the moment it expires, not before."""

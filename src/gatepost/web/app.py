@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.authority import Authority
 from gatepost.errors import (
@@ -101,7 +101,13 @@ def with_lifespan(app: ASGIApp, authority: Authority) -> ASGIApp:
         finally:
             await to_thread.run_sync(authority.stop)
 
-    return Router(lifespan=lifespan, default=app)
+    router = Router(lifespan=lifespan)
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        # Past the router, which takes as long to find that it has no routes as our own layers take for a check.
+        await (router if scope["type"] == "lifespan" else app)(scope, receive, send)
+
+    return served
 
 
 def _add(app: FastAPI, authority: Authority, route: Route) -> None:
