@@ -20,11 +20,11 @@ from gatepost.authority import Authority
 from gatepost.core.changes import Event
 from gatepost.core.secrets import parse_refresh
 from gatepost.machine import SystemClock
+from tests.processes import state_of, wait_until
 from tests.races.storm import TAKEN, Client, Ender, Person, Sights, Watcher, ask_guard
 from tests.races.wires import Wire, require_whole, silenced, workers_in
 from tests.servers import RunningServer
 from tests.services.installation import open_authority, trail
-from tests.system.test_workers import state_of, wait_until
 
 WORKERS = 4
 CLIENTS = 8

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.system.test_workers import stopped
+from tests.processes import stopped
 
 BROKEN = (OSError, HTTPException)
 """What asking raises when no whole answer came: the server may have done what it was asked, or not."""

@@ -15,8 +15,8 @@ import pytest
 from gatepost.authority import Authority
 from gatepost.settings import load_settings
 from tests.issuing import issue_to
+from tests.processes import stopped, workers_of
 from tests.servers import RunningServer
-from tests.system.test_workers import stopped, workers_of
 
 WORKERS = 2
 CREDENTIALS = {"email": "ada@example.com", "password": "plenty of quiet words", "carrier": "token"}
