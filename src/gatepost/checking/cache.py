@@ -4,7 +4,6 @@ Owns who may get in: a token whose signature and claims were checked, a cookie t
 Knows nothing of the log; the guard asks that each time, whatever lies here.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -112,6 +111,10 @@ class Cache:
         """Let the session behind a cookie be read from the store at its next check."""
         self.cookies.pop(digest(presented.value), None)
 
+    def drop(self, presented: SealedCookie | TokenCookies, key: bytes) -> None:
+        """Forget a carrier that is to be renewed: whoever has the new one does not show it again."""
+        (self.sealed if isinstance(presented, SealedCookie) else self.cookie_tokens).pop(key, None)
+
     def forget(self) -> None:
         """Verify everything anew from the next check on."""
         for cache in (self.cookies, self.tokens, self.sealed, self.cookie_tokens):
@@ -137,7 +140,9 @@ class Cache:
         # The oldest go first: an entry lives at most a horizon, so a cleverer order would gain little.
         while len(cache) >= self._rules.most_known:
             # Another thread may add or take between the two steps; then there is another oldest.
-            with suppress(RuntimeError, StopIteration):
+            try:
                 cache.pop(next(iter(cache)), None)
+            except (RuntimeError, StopIteration):
+                continue
         cache[key] = known
         return known

@@ -107,11 +107,9 @@ class Guard:
                     case CatchUp():
                         if not self._follower.catch_up():
                             return self._unheard(found)
-                    case Renewal(fresh=False) if not self._follower.catch_up():
-                        self._require_bold()
-                        presented = _renewed(found, renew if renewals else None)
-                        renewals -= 1
                     case Renewal():
+                        if not (found.fresh or self._follower.catch_up()):
+                            self._require_bold()
                         presented = _renewed(found, renew if renewals else None)
                         renewals -= 1
                     case never:
@@ -135,12 +133,9 @@ class Guard:
                     case CatchUp():
                         if not await self._catch_up_async():
                             return await self._unheard_async(found)
-                    case Renewal(fresh=False) if not await self._catch_up_async():
-                        self._require_bold()
-                        given = renew if renewals else None
-                        presented = await to_thread.run_sync(_renewed, found, given)
-                        renewals -= 1
                     case Renewal():
+                        if not (found.fresh or await self._catch_up_async()):
+                            self._require_bold()
                         given = renew if renewals else None
                         presented = await to_thread.run_sync(_renewed, found, given)
                         renewals -= 1
@@ -293,6 +288,7 @@ class Guard:
         match presented:
             case SealedCookie() | TokenCookies():
                 # Whatever fell may have been the carrier alone: a withdrawn key, a token ended by its name.
+                self.cache.drop(presented, handle)
                 return self._renewal(presented, _why(known, standing, boot))
             case OpaqueCookie():
                 self._cookies.pop(handle, None)
