@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gatepost.carriers.keys import make_key, open_ring
+from gatepost.carriers.keys import make_key, open_key, open_ring, verifying_key
 from gatepost.carriers.sealing import MasterKey, seal
-from gatepost.core.keys import KeyState, RingKey
+from gatepost.core.keys import SEALING, KeyState, RingKey
 from gatepost.errors import KeyUnusable, Malformed
 from gatepost.testing.randomness import SeededRandomness
 from tests.builders import MASTER, NOW, make_ring, make_signing_key
@@ -102,3 +102,55 @@ def test_the_jwks_has_no_private_part_and_no_name_twice() -> None:
     )
     assert len({key["kid"] for key in keys}) == len(keys)
     assert all(len(key["x"]) == len(key["y"]) == 43 for key in keys)
+
+
+def whole_ring() -> tuple[RingKey, ...]:
+    """A key that signs, and one in every state that seals."""
+    seals = (
+        replace(make_key(f"seal-{state.value}", MASTER, NOW, SeededRandomness(4), SEALING), state=state)
+        for state in KeyState
+    )
+    return (make_signing_key(), *seals)
+
+
+def test_a_ring_seals_with_one_key_and_opens_with_all() -> None:
+    """A withdrawn one is said to be withdrawn, and is not among those that are believed."""
+    ring = make_ring(*whole_ring())
+    assert ring.sealing.kid == "seal-active"
+    assert {key.kid: key.withdrawn for key in ring.opening.values()} == {
+        f"seal-{state.value}": state is KeyState.WITHDRAWN for state in KeyState
+    }
+    assert all(key.header == header for header, key in ring.opening.items())
+    assert ring.kids == {"key-1", "seal-active", "seal-next", "seal-retired"}
+    assert ring.current is ring
+
+
+def test_keys_that_seal_are_neither_published_nor_take_tokens_nor_print() -> None:
+    """256 bits each, no public half; no header of theirs is one of a token."""
+    ring = make_ring(*whole_ring())
+    assert [key["kid"] for key in json.loads(ring.jwks())["keys"]] == ["key-1"]
+    assert not set(ring.opening) & set(ring.headers)
+    assert all(len(key.raw) == 32 and "raw=" not in repr(key) for key in ring.opening.values())
+    assert "raw=" not in repr(open_key(whole_ring()[1], MASTER).held)
+    assert all(not record.public for record in whole_ring()[1:])
+
+
+def test_a_ring_without_a_key_that_seals_says_so() -> None:
+    """When one is needed."""
+    with pytest.raises(KeyUnusable, match="sealed cookies"):
+        _ = make_ring().sealing
+
+
+def test_a_key_that_seals_has_256_bits() -> None:
+    """A shorter box under the right name is of a kind that is not known."""
+    box = seal(MASTER.for_purpose("signing keys"), "A256GCM seal", b"short", SeededRandomness())
+    record = replace(make_signing_key(), id="seal", algorithm=SEALING, sealed=box)
+    with pytest.raises(KeyUnusable, match="kind"):
+        open_key(record, MASTER)
+
+
+@pytest.mark.parametrize("public", ["", "{", "{}", '{"x":"AA","y":"AA"}', "null", "[]"])
+def test_a_public_half_that_cannot_be_read_is_refused(public: str) -> None:
+    """Whoever verifies without a master key reads it as it lies in the database."""
+    with pytest.raises(KeyUnusable, match="kind"):
+        verifying_key(replace(make_signing_key(), public=public))

@@ -165,6 +165,7 @@ def test_who_asks_for_new_keys_has_them_and_the_old_tokens_stand(
     for device in (before, after):
         for at in (authority, neighbour):
             assert device.who(at).account_id == account.id
+    assert authority.keys.ring is authority.ring
     rows = [row for row in trail(authority) if row.event is Event.KEY_ROTATED]
     assert {row.more["kid"] for row in rows} == {key.id for key in rotated.keys}
     assert {row.actor for row in rows} == {"cli"}
@@ -236,6 +237,7 @@ def test_who_withdraws_a_key_has_let_go_of_it_with_the_answer(installation: Inst
     """Also in a process that does not follow the log, as a command does not: it signs with the next one."""
     command = installation.unstarted()
     kid = signing_kid(command)
+    assert not command.keys.turn_if_due()
     command.keys.withdraw(kid, "cli")
     assert kid not in command.ring.kids
     assert states(command)[signing_kid(command)] == "active"

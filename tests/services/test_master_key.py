@@ -1,4 +1,4 @@
-"""The master key: changed while servers run, interrupted at every point, given by the settings; and damaged rows."""
+"""The master key: changed while servers run, interrupted at every point, and given by the settings."""
 
 import shutil
 import time
@@ -18,14 +18,13 @@ from gatepost.carriers.sealing import MasterKey
 from gatepost.carriers.tokens import issue
 from gatepost.core.audit import Whole
 from gatepost.core.changes import Event
-from gatepost.core.keys import ROOT, SEALING, KeyState
+from gatepost.core.keys import SEALING, KeyState
 from gatepost.core.secrets import encode
-from gatepost.core.sessions import Carrier
 from gatepost.errors import KeyUnusable, Refused, SettingsError
 from gatepost.machine import MasterKeyFile, SystemRandomness, read_master_key
 from gatepost.settings import load_settings
 from gatepost.testing.services import CHEAP
-from tests.services.installation import Device, Installation, add_account, settle_in, trail
+from tests.services.installation import Installation, add_account, settle_in, trail
 
 OLD, NEW, STRANGE = (encode(bytes([number]) * 32) for number in (1, 2, 3))
 
@@ -36,11 +35,6 @@ def until(true: Callable[[], bool], what: str) -> None:
     while not true():
         assert time.monotonic() < over, what
         time.sleep(0.002)
-
-
-def states(at: Authority, algorithm: str = "ES256") -> dict[str, str]:
-    """The keys of an algorithm and their states."""
-    return {key.id: key.state.value for key in at.keys.listed() if key.algorithm == algorithm}
 
 
 def boxes(at: Authority) -> set[bytes]:
@@ -225,6 +219,8 @@ def test_a_server_with_the_former_master_key_goes_on_until_it_is_restarted(
                 person.program.refresh(at)
             with pytest.raises(KeyUnusable, match="restart this server"):
                 before.keys.rotate("cli")
+            with pytest.raises(KeyUnusable, match="restart this server"):
+                before.keys.change_master("cli")
             receipt = between.keys.withdraw(before.ring.signing.verifying.kid, "cli")
             assert receipt.pos
             until(lambda: before.ring.kids <= between.ring.kids, "it has heard of the withdrawal")
@@ -313,64 +309,18 @@ def test_a_running_server_does_not_need_the_file_of_the_master_key(
     assert not (installation.folder / "master.key").exists()
 
 
-def damage(folder: Path, statement: str) -> None:
-    """Change the database behind everybody's back."""
-    with closing(connect(folder / "gatepost.db")) as database, database:
-        assert database.execute(statement).rowcount == 1
-
-
-@pytest.mark.parametrize("state", ["active", "next"])
-@pytest.mark.parametrize("algorithm", ["ES256", SEALING])
-def test_a_key_whose_row_was_damaged_is_withdrawn_and_replaced(
-    installation: Installation, algorithm: str, state: str
-) -> None:
-    """The master key is right, so it is the row: a server starts with another key, and the trail says so."""
-    before = installation.unstarted()
-    account = add_account(before)
-    device = Device(before, account, Carrier.TOKEN)
-    kid = next(key for key, now in states(before, algorithm).items() if now == state)
-    before.stop()
-    damage(installation.folder, f"update ring_key set sealed = x'00' where id = '{kid}'")
-    after = installation.open()
-    after.keys.turn_if_due()
-    assert states(after, algorithm)[kid] == "withdrawn"
-    assert sorted(states(after, algorithm).values()) == ["active", "next", "withdrawn"]
-    assert "refresh" in device.holds(after)
-    assert [row.more["kid"] for row in trail(after) if row.event is Event.KEY_WITHDRAWN] == [kid]
-
-
-def test_a_running_server_goes_on_with_a_key_whose_row_was_damaged(
+def test_a_server_that_has_missed_a_new_master_key_and_finds_no_file_goes_on(
     installation: Installation, authority: Authority
 ) -> None:
-    """It has opened it before; what it signed still stands there."""
-    account = add_account(authority)
-    device = Device(authority, account, Carrier.TOKEN)
-    kid = authority.ring.signing.verifying.kid
-    damage(installation.folder, f"update ring_key set sealed = x'00' where id = '{kid}'")
-    authority.keys.reload()
-    assert authority.ring.signing.verifying.kid == kid
-    assert device.who(authority).account_id == account.id
-
-
-def test_a_database_from_before_there_was_a_root_keeps_what_was_derived(installation: Installation) -> None:
-    """The audit trail's seals and cross-site tokens came from the master key itself; they stay what they were."""
-    installation.unstarted().stop()
-    damage(installation.folder, f"delete from ring_key where id = '{ROOT}'")
-    after = installation.unstarted()
-    master = read_master_key(installation.folder / "master.key")
-    assert after.csrf_key == master.for_purpose("cross-site tokens")
-    again = installation.unstarted()
-    assert again.csrf_key == after.csrf_key
-    after.stop()
-    again.stop()
-
-
-def test_a_key_of_another_algorithm_cannot_be_passed_off(installation: Installation) -> None:
-    """A row whose algorithm was changed does not open: the box was made for another."""
-    installation.sections["tokens"] = {"algorithm": "HS256"}
-    before = installation.unstarted()
-    seal = next(key for key, state in states(before, SEALING).items() if state == "next")
-    before.stop()
-    damage(installation.folder, f"update ring_key set algorithm = 'HS256' where id = '{seal}'")
-    after = installation.open()
-    assert seal not in after.ring.kids
+    """With what it has opened, as one whose settings hold the former key does."""
+    person = settle_in(authority, "ada@example.com")
+    behind = installation.unstarted()
+    kids = behind.ring.kids
+    authority.keys.change_master("cli")
+    (installation.folder / "master.key").unlink()
+    behind.keys.reload()
+    assert behind.ring.kids == kids
+    with pytest.raises(KeyUnusable, match="restart this server"):
+        behind.keys.rotate("cli")
+    behind.stop()
+    assert person.holds(authority)

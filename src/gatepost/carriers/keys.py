@@ -199,7 +199,11 @@ def ring_of(keys: Iterable[OpenKey], algorithm: Algorithm | None = None) -> KeyR
     accepted = [
         (record, key) for record, key in signers if ALGORITHMS[record.algorithm].symmetric is symmetric
     ]
-    sealing = {one.record.id: _sealing_key(one) for one in opened if one.record.algorithm == SEALING}
+    sealing = {
+        one.record.id: SealingKey(one.record.id, one.held.raw, one.record.state is KeyState.WITHDRAWN)
+        for one in opened
+        if isinstance(one.held, RawKey) and one.record.algorithm == SEALING
+    }
     seals = [one.record.id for one in opened if one.record.id in sealing and _is_active(one.record)]
     return KeyRing(
         signing=active[chosen],
@@ -213,12 +217,6 @@ def ring_of(keys: Iterable[OpenKey], algorithm: Algorithm | None = None) -> KeyR
 
 def _is_active(record: RingKey) -> bool:
     return record.state is KeyState.ACTIVE
-
-
-def _sealing_key(key: OpenKey) -> SealingKey:
-    if not isinstance(key.held, RawKey):
-        raise _strange(key.record)
-    return SealingKey(key.record.id, key.held.raw, key.record.state is KeyState.WITHDRAWN)
 
 
 def _plain(record: RingKey, master: MasterKey) -> bytes:

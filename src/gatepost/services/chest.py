@@ -39,7 +39,7 @@ from gatepost.core.keys import (
 )
 from gatepost.core.ports import Store
 from gatepost.core.revocation import KeyEnded
-from gatepost.errors import Busy, Conflict, KeyUnusable
+from gatepost.errors import Conflict, KeyUnusable
 from gatepost.services.identifiers import Identifiers
 
 _SYSTEM: Final = "system"
@@ -95,10 +95,10 @@ class Contents:
 
     def derived(self, purpose: str) -> bytes:
         """A key of this installation that outlives every master key. Raises `KeyUnusable` where there is no root."""
-        root = self.root
-        if root is None or not isinstance(root.held, RawKey):
-            raise KeyUnusable("The root of the derived keys does not open.")
-        return derive(root.held.raw, purpose)
+        root = next((key.held for key in self.keys if key.record.id == ROOT), None)
+        if not isinstance(root, RawKey):
+            raise KeyUnusable("There is no root from which other keys are derived.")
+        return derive(root.raw, purpose)
 
 
 class KeyChest:
@@ -147,7 +147,7 @@ class KeyChest:
             except Conflict:
                 # Two that start at once on an empty database both make a root; one finds the name taken.
                 continue
-        raise Busy(detail="the keys kept changing")
+        raise KeyUnusable("The database does not keep the signing keys that are made.")
 
     def change(self, contents: Contents, steps: Sequence[Step], now: datetime, actor: str) -> Change:
         """The steps as one change. Raises `KeyUnusable` where the master key is out of reach."""
@@ -194,19 +194,17 @@ class KeyChest:
             return self._master
         try:
             # Asked anew: another process may have changed it while this one was running.
-            fitting = next((one for one in self.masters.candidates() if opens(judge, one)), None)
+            candidates = self.masters.candidates()
         except KeyUnusable:
             if not self._opened:
                 raise
-            fitting = None
+            candidates = ()
+        fitting = next((one for one in candidates if opens(judge, one)), None)
         if fitting is not None:
             self.masters.found(fitting)
             self._master = fitting
         elif not self._opened:
-            raise KeyUnusable(
-                "The master key does not open the signing keys in this database: put back the master.key, or the "
-                "setting keys.master, that belongs to it."
-            )
+            raise _does_not_open(records, candidates)
         return fitting
 
     def _open(self, record: RingKey, master: MasterKey | None) -> OpenKey | None:
@@ -262,6 +260,17 @@ def _named(records: Sequence[RingKey]) -> dict[str, str]:
         "kid": ",".join(record.id for record in records),
         "algorithm": ",".join(record.algorithm for record in records),
     }
+
+
+def _does_not_open(records: Sequence[RingKey], candidates: Sequence[MasterKey]) -> KeyUnusable:
+    if any(opens(record, master) for record in records for master in candidates):
+        return KeyUnusable(
+            "The root of the keys is damaged, although the master key is the right one: put a backup back."
+        )
+    return KeyUnusable(
+        "The master key does not open the signing keys in this database: put back the master.key, or the "
+        "setting keys.master, that belongs to it."
+    )
 
 
 def _required(contents: Contents) -> MasterKey:
