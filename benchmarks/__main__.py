@@ -7,24 +7,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.checks import known_cookie, known_token, new_session, new_token
+from benchmarks.checks import known_cookie, new_session
 from benchmarks.endings import endings
 from benchmarks.footprint import start
 from benchmarks.growth import growth
+from benchmarks.renewals import renewals
 from benchmarks.requests import requests
 from benchmarks.results import Report, Row, as_json, as_markdown
+from benchmarks.sealed import sealed
 from benchmarks.sizes import LONG, QUICK, TINY, Sizes
 from benchmarks.storm import storm
+from benchmarks.tokens import tokens
 from benchmarks.versions import versions
+from benchmarks.wire_bytes import wire_bytes
 from benchmarks.work import work
 from benchmarks.writes import refresh, sign_in_row
 
 Rows = Row | tuple[Row, ...]
 RUNS: Final[dict[str, Callable[[Sizes], Rows]]] = {
     "known-cookie": known_cookie,
-    "known-token": known_token,
-    "new-token": new_token,
     "new-session": new_session,
+    "tokens": tokens,
+    "sealed": sealed,
+    "bytes": lambda _: wire_bytes(),
+    "renewals": renewals,
     "refresh": refresh,
     "sign-in": sign_in_row,
     "revoke": endings,

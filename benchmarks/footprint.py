@@ -54,7 +54,7 @@ class _Seen:
 
 def _started(first: _Seen, again: _Seen, theirs: _Seen) -> tuple[Row, Row, Row]:
     made = "a new data folder: Alembic makes the tables, a key is made"
-    asked = "the log is asked every 10 ms, also when nothing happens"
+    asked = "the log is asked every 15 ms, also when nothing happens"
     starts = (
         entry(Part.OURS, _OURS, again.starts),
         entry(Part.OURS, _FIRST, first.starts, made),

@@ -25,12 +25,16 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to do the work of a race. `note` says what it does not do, so that nobody compares unequal things."""
+    """One way to do the work of a race. `note` says what it does not do, so that nobody compares unequal things.
+
+    `limit` names the one in the race that does the least which this one must do: its own limit.
+    """
 
     part: Part
     name: str
     work: Work
     note: str = ""
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Entry:
     low: float
     high: float
     note: str = ""
+    limit: str = ""
 
 
 def race(contenders: Sequence[Contender], pace: Pace, scale: float) -> tuple[Entry, ...]:
@@ -62,17 +67,17 @@ def race(contenders: Sequence[Contender], pace: Pace, scale: float) -> tuple[Ent
             for contender, times, count in zip(contenders, rounds, calls, strict=True):
                 times.append(_one_call(contender.work, count) * scale)
     return tuple(
-        entry(contender.part, contender.name, times, contender.note)
+        entry(contender.part, contender.name, times, contender.note, contender.limit)
         for contender, times in zip(contenders, rounds, strict=True)
     )
 
 
-def entry(part: Part, name: str, values: Sequence[float], note: str = "") -> Entry:
+def entry(part: Part, name: str, values: Sequence[float], note: str = "", limit: str = "") -> Entry:
     """The median of several rounds with its quartiles."""
     ordered = sorted(values)
     low = ordered[len(ordered) // 4]
     high = ordered[math.ceil(len(ordered) * 3 / 4) - 1]
-    return Entry(part, name, median(ordered), low, max(low, high), note)
+    return Entry(part, name, median(ordered), low, max(low, high), note, limit)
 
 
 def single(part: Part, name: str, value: float, note: str = "") -> Entry:

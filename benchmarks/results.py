@@ -20,6 +20,7 @@ class Unit(StrEnum):
     RATE = "requests/s"
     MEGABYTES = "MB"
     PERCENT = "% of a core"
+    BYTES = "bytes"
     COUNT = "operations"
 
 
@@ -79,8 +80,8 @@ def as_markdown(report: Report) -> str:
     lines = [
         *wrap(f"Measured by `{report.command}` on {_spoken(report.versions)}.", _WIDTH),
         "",
-        "| what | who | median | quartiles | ours : this | target | reached |",
-        "|---|---|---:|---:|---:|---|---|",
+        "| what | who | median | quartiles | ours : this | this : its limit | target | reached |",
+        "|---|---|---:|---:|---:|---:|---|---|",
     ]
     for row in report.rows:
         lines += _lines(row)
@@ -106,6 +107,7 @@ def _lines(row: Row) -> Iterable[str]:
             number(entry.value),
             "" if entry.low == entry.high else f"{number(entry.low)} – {number(entry.high)}",
             f"{number(ours.value / entry.value)}" if compared and ours is not None else "",
+            number(entry.value / row.value(entry.limit)) if entry.limit else "",
             "; ".join(_wanted(row, target) for target in targets),
             "; ".join(_verdict(row, target) for target in targets),
         )

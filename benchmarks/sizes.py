@@ -8,7 +8,10 @@ from benchmarks.measuring import Pace
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The numbers of a run: paces of races in memory and of races that wait for a disk, rows, load, memory, endings."""
+    """The numbers of a run: paces of races in memory and of races that wait for a disk, rows, load, memory, endings.
+
+    `node` says whether packages for Node may be fetched and raced.
+    """
 
     memory: Pace
     disk: Pace
@@ -23,6 +26,7 @@ class Sizes:
     stops: int
     idle_seconds: float
     starts: int
+    node: bool = True
 
 
 QUICK: Final = Sizes(
@@ -35,7 +39,7 @@ QUICK: Final = Sizes(
     sessions=1_000,
     facts=100_000,
     known=1_000_000,
-    endings=1_000,
+    endings=500,
     stops=20,
     idle_seconds=4.0,
     starts=3,
@@ -49,6 +53,7 @@ LONG: Final = replace(
     storm=Pace(rounds=15, seconds=2.0),
     sessions=1_000_000,
     facts=1_000_000,
+    endings=1_000,
     idle_seconds=20.0,
     starts=9,
 )
@@ -66,4 +71,6 @@ TINY: Final = Sizes(
     stops=2,
     idle_seconds=0.1,
     starts=1,
+    # Nothing is fetched for a test.
+    node=False,
 )

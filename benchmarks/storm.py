@@ -11,7 +11,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import Final
 from urllib.parse import urlencode
 
-from benchmarks.measuring import Part, Work, entry
+from benchmarks.measuring import Part, Work, entry, single
 from benchmarks.processes import Child, server
 from benchmarks.results import Row, Unit
 from benchmarks.sizes import Sizes
@@ -38,13 +38,16 @@ def storm(sizes: Sizes) -> Row:
         }
         for _ in range(pace.rounds):
             for name, asking in clients.items():
+                rates[_CEILING].append(_commits(commit, pace.seconds / 2))
                 rates[name].append(_rate(asking, pace.seconds))
-            rates[_CEILING].append(_commits(commit, pace.seconds))
-    ceiling = "one row each, synchronous=FULL; no HTTP, no signature, one thread"
+    ceiling = (
+        "one row each, synchronous=FULL; no HTTP, no signature, one thread. The best of its turns, for what a disk "
+        "that others use too commits in a second changes tenfold"
+    )
     entries = (
         entry(Part.OURS, _ONE, rates[_ONE], "on the same cores as the clients, who take a part of them"),
         entry(Part.OURS, _FOUR, rates[_FOUR]),
-        entry(Part.LIMIT, _CEILING, rates[_CEILING], ceiling),
+        single(Part.LIMIT, _CEILING, max(rates[_CEILING]), ceiling),
     )
     return Row("storm", "Refresh storm", Unit.RATE, entries)
 

@@ -22,6 +22,7 @@ _PACKAGES: Final = (
     "itsdangerous",
     "pyjwt",
     "joserfc",
+    "authlib",
 )
 
 

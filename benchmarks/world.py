@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from gatepost.authority import Authority
-from gatepost.carriers.presented import Bearer, OpaqueCookie
+from gatepost.carriers.keys import Rings
+from gatepost.carriers.presented import Bearer, OpaqueCookie, SealedCookie, TokenCookies
 from gatepost.checking.guard import Guard
 from gatepost.checking.rules import GuardRules
 from gatepost.core.accounts import Account
@@ -21,6 +22,8 @@ from gatepost.core.emails import Email
 from gatepost.core.revocation import AccountEnded, AccountOutdated, SessionEnded, TokenEnded
 from gatepost.core.secrets import digest
 from gatepost.core.sessions import Carrier, Origin, Session, SessionView
+from gatepost.services.beginnings import CookieIssued
+from gatepost.services.sealed import SealedIssued
 from gatepost.services.sign_in import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import Settings, load_settings
@@ -28,17 +31,21 @@ from gatepost.settings import Settings, load_settings
 EMAIL: Final = "ada@example.com"
 PASSWORD: Final = "three or four words do it"
 HERE: Final = Origin("127.0.0.1", "Firefox on Linux")
+LIVE_FACTS: Final = 10_000
+OUR_NOTE: Final = f"revocation ({LIVE_FACTS:,} live facts), expiry, lease and roles are all checked"
 _BATCH: Final = 10_000
 _SESSIONS_EACH: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """An authority that is running, and somebody who is signed in by cookie and by token."""
+    """An authority that is running, and somebody who is signed in once with every carrier."""
 
     authority: Authority
     cookie: OpaqueCookie
+    sealed: SealedCookie
     bearer: Bearer
+    in_cookies: TokenCookies
     pair: TokenPair
 
 
@@ -60,22 +67,33 @@ def world(*, facts: int = 0) -> Iterator[World]:
 
 
 def _peopled(authority: Authority, facts: int) -> World:
-    by_cookie = authority.sign_in.sign_up(EMAIL, PASSWORD, Wish(HERE))
-    by_token = sign_in(authority, Carrier.TOKEN)
-    if isinstance(by_cookie.credential, TokenPair) or not isinstance(by_token.credential, TokenPair):
+    by_cookie = authority.sign_in.sign_up(EMAIL, PASSWORD, Wish(HERE)).credential
+    sealed = sign_in(authority, Carrier.SEALED).credential
+    pair, in_cookies = token_pair(authority, Carrier.TOKEN), token_pair(authority, Carrier.TOKEN_COOKIE)
+    if not isinstance(by_cookie, CookieIssued) or not isinstance(sealed, SealedIssued):
         raise TypeError("a sign-in gave another carrier than was asked for")
     fold_facts(authority, facts)
     return World(
         authority,
-        OpaqueCookie(by_cookie.credential.handle.reveal()),
-        Bearer(by_token.credential.access.reveal()),
-        by_token.credential,
+        OpaqueCookie(by_cookie.handle.reveal()),
+        SealedCookie(sealed.value.reveal()),
+        Bearer(pair.access.reveal()),
+        TokenCookies(in_cookies.access.reveal(), in_cookies.refresh.reveal()),
+        pair,
     )
 
 
 def sign_in(authority: Authority, carrier: Carrier, email: str = EMAIL) -> SignedIn:
     """One whole sign-in, as the service does it."""
     return authority.sign_in.sign_in(email, PASSWORD, Wish(HERE, carrier))
+
+
+def token_pair(authority: Authority, carrier: Carrier) -> TokenPair:
+    """The tokens of a new sign-in with one of the two carriers that have them."""
+    credential = sign_in(authority, carrier).credential
+    if not isinstance(credential, TokenPair):
+        raise TypeError("a sign-in gave another carrier than was asked for")
+    return credential
 
 
 def crowd(authority: Authority, count: int) -> list[str]:
@@ -96,9 +114,9 @@ def fold_facts(authority: Authority, count: int) -> None:
         fold(seq, kinds[seq % len(kinds)](name()))
 
 
-def forgetful_guard(authority: Authority) -> Guard:
+def forgetful_guard(authority: Authority, ring: Rings | None = None) -> Guard:
     """A guard that remembers one carrier only: of two that take turns, each is seen for the first time."""
-    return _guard(authority, most_known=1)
+    return guard_of(authority, most_known=1, ring=ring)
 
 
 def known_guard(authority: Authority, count: int) -> tuple[Guard, Callable[[str], None]]:
@@ -106,7 +124,7 @@ def known_guard(authority: Authority, count: int) -> tuple[Guard, Callable[[str]
 
     Every record has an account and texts of its own, as those have that are read from a store.
     """
-    guard, now = _guard(authority, most_known=count + 1), authority.clock.now()
+    guard, now = guard_of(authority, most_known=count + 1), authority.clock.now()
 
     def admit(cookie: str) -> None:
         session = _session(authority, account := _account(authority, now), cookie, now)
@@ -115,7 +133,8 @@ def known_guard(authority: Authority, count: int) -> tuple[Guard, Callable[[str]
     return guard, admit
 
 
-def _guard(authority: Authority, most_known: int) -> Guard:
+def guard_of(authority: Authority, most_known: int, ring: Rings | None = None) -> Guard:
+    """A guard beside the authority's own, with other keys if there are any."""
     issuer = authority.settings.issuer
     rules = GuardRules(
         issuer,
@@ -125,7 +144,7 @@ def _guard(authority: Authority, most_known: int) -> Guard:
         authority.settings.revocation.horizon,
         most_known,
     )
-    return Guard(authority.ring, authority.follower, authority.store, authority.clock, rules)
+    return Guard(ring or authority.ring, authority.follower, authority.store, authority.clock, rules)
 
 
 def fill(authority: Authority, count: int) -> list[str]:
@@ -161,12 +180,3 @@ def _session(authority: Authority, account: Account, cookie: str, now: datetime)
         address=HERE.address,
         pos=authority.store.position(),
     )
-
-
-def fresh_tokens(world: World, count: int) -> list[str]:
-    """Genuine access tokens that differ, from as many sign-ins' worth of refreshes."""
-    pair, made = world.pair, []
-    for _ in range(count):
-        pair = world.authority.tokens.refresh(pair.refresh.reveal(), HERE)
-        made.append(pair.access.reveal())
-    return made

@@ -37,13 +37,14 @@ from gatepost.machine import (
     make_folder,
     parse_master_key,
 )
+from gatepost.services.access_tokens import TokenForm
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import Audit
 from gatepost.services.beginnings import Beginnings
 from gatepost.services.chest import KeyChest, Masters
 from gatepost.services.clients import Clients
 from gatepost.services.commits import Commits
-from gatepost.services.endings import Endings
+from gatepost.services.fitting import Fitting
 from gatepost.services.housekeeping import Housekeeper, Rhythm
 from gatepost.services.identifiers import Identifiers
 from gatepost.services.introspection import DurableTruth
@@ -133,7 +134,8 @@ class Authority:
         self.commits = Commits(
             self.store, self.log, self.clock, bound=bound, tell=self.follower.tell, instance=identity.instance
         )
-        return Means(self.store, self.commits, self.clock, self.identifiers, self.limits, self.guard.saw)
+        saw, noted = self.guard.saw, self.guard.noted
+        return Means(self.store, self.commits, self.clock, self.identifiers, self.limits, saw, noted)
 
     def _serve(self, means: Means) -> None:
         settings = self.settings
@@ -151,16 +153,16 @@ class Authority:
         terms = SealingTerms(settings.issuer, self.limits, settings.revocation.horizon)
         form = SealedForm(self.cookies, settings.cookies.sealed_limit)
         self.sealed = SealedSessions(means, self._current, terms, form)
-        self.renewals = Renewals(self.sealed, self.tokens, self.clock)
+        self.renewals = Renewals(self.sealed, self.tokens, self._current, self.clock)
         beginnings = Beginnings(means, self.tokens, self.sealed, settings.sessions.carry_over)
         self.sign_in = SignIn(means, beginnings, self.hashing, policy)
         self.sessions = Sessions(means, self.sealed, settings.sessions.data_limit)
-        self.endings = Endings(means)
         self.clients = Clients(means)
         self.introspection = TokenIntrospection(means, self._current, _token_rules(settings), self._truth)
         self.revocation = TokenRevocation(means, self._current, settings.issuer, self._truth)
         self.visits = Visits(settings.limits.visits_per_minute, self.clock)
-        self.accounts = Accounts(means, self.hashing, policy, dict(settings.roles))
+        fitting = Fitting(means, self.tokens, self.sealed)
+        self.accounts = Accounts(means, self.hashing, policy, dict(settings.roles), fitting.require)
 
     def _keep_house(self, means: Means) -> None:
         settings, on_trouble = self.settings, self._machine.on_trouble
@@ -301,6 +303,11 @@ def _token_rules(settings: Settings) -> TokenRules:
         access_life=settings.access_ttl,
         refresh_life=settings.refresh_ttl,
         grace=grace_rules(settings),
+        form=TokenForm.of(
+            names_for(settings.cookies.name, secure=settings.secure),
+            settings.sessions.absolute,
+            dict(settings.roles) if settings.tokens.permissions else None,
+        ),
     )
 
 

@@ -4,17 +4,24 @@ No time is asserted here or anywhere.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import BEGIN, END, RUNS, main, written
+from benchmarks.__main__ import BEGIN, END, RUNS, main, run, written
 from benchmarks.endings import CARRIERS, endings_seen, two_processes
-from benchmarks.measuring import Contender, Entry, Pace, Part, race
-from benchmarks.results import Row, Target, Unit
+from benchmarks.issuers import Issuer, issuers
+from benchmarks.measuring import Contender, Entry, Pace, Part, entry, race
+from benchmarks.node import PINS, Missing, node_times
+from benchmarks.results import Report, Row, Target, Unit, as_markdown
+from benchmarks.sizes import TINY
+from benchmarks.wire_bytes import wire_bytes
 from benchmarks.work import Counted, work_of
 from benchmarks.world import world
+from gatepost.carriers.algorithms import ALGORITHMS
 from gatepost.carriers.presented import OpaqueCookie
+from gatepost.core.sessions import Carrier
 
 
 def an_entry(part: Part, name: str, value: float) -> Entry:
@@ -56,6 +63,92 @@ def test_an_ending_that_is_measured_was_one(carrier: str) -> None:
     assert seen.late == 0
     assert seen.refused > 0
     assert seen.answered > 0
+
+
+@pytest.fixture(scope="module")
+def token_rows() -> dict[str, Row]:
+    """The rows about tokens of a tiny run, by key."""
+    return {row.key: row for row in run(TINY, ["tokens"], "bench").rows}
+
+
+@pytest.fixture(scope="module")
+def every_issuer() -> Iterator[tuple[Issuer, ...]]:
+    """One of each algorithm."""
+    with world() as w:
+        yield issuers(w)
+
+
+def test_every_algorithm_is_measured_known_and_at_first_sight(token_rows: dict[str, Row]) -> None:
+    """Of each there is a known check, and a first one beside every library, all as multiples of the bare signature."""
+    known = {one.name for one in token_rows["known-token"].entries}
+    assert known >= {f"Guard.check, {algorithm}" for algorithm in ALGORITHMS} | {"Guard.check, token-cookie"}
+    for algorithm in ALGORITHMS:
+        entries = {one.name: one for one in token_rows[f"new-token-{algorithm.lower()}"].entries}
+        assert entries.keys() == {
+            "Guard.check", "cryptography verify", "PyJWT", "joserfc", "Authlib's jose",
+        }  # fmt: skip
+        limits = {one.limit for one in entries.values() if one.part is not Part.LIMIT}
+        assert limits == {"cryptography verify"}
+
+
+def test_what_was_not_measured_in_node_is_said(token_rows: dict[str, Row]) -> None:
+    """Each row that would hold Node's libraries says why it does not."""
+    for row in token_rows.values():
+        assert "jose and fast-jwt are not here: Node is left out of this run." in row.note
+
+
+def executable(path: Path, says: str) -> None:
+    """A command that says one thing and succeeds, or says nothing and fails."""
+    path.write_text(f"#!/bin/sh\n{f'echo {says}' if says else 'exit 1'}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("node", "npm", "reason"),
+    [
+        (None, "11.0.0", "node or npm was not found"),
+        ("v20.1.0", None, "node or npm was not found"),
+        ("v19.9.0", "11.0.0", "Node 20 or newer is needed"),
+        ("", "11.0.0", "Node 20 or newer is needed"),
+        ("v20.0.0", "", f"npm could not fetch {' and '.join(f'{name} {pin}' for name, pin in PINS.items())}"),
+        ("v20.0.0", "11.0.0", "the race in Node failed"),
+    ],
+)
+def test_run_goes_on_without_node(
+    node: str | None,
+    npm: str | None,
+    reason: str,
+    every_issuer: tuple[Issuer, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No Node, one that is too old, nothing to fetch from, an answer that is none: a reason, and no error."""
+    for name, says in (("node", node), ("npm", npm)):
+        if says is not None:
+            executable(tmp_path / name, says)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert node_times(every_issuer, Pace(1, 0.001)) == Missing(reason)
+
+
+def test_bytes_are_counted_for_every_carrier() -> None:
+    """Each carrier, those with a signature once for each algorithm; RS256, whose signature is the longest, the most."""
+    for row in wire_bytes():
+        sizes = {one.name: one.value for one in row.entries}
+        assert {name.partition(",")[0] for name in sizes} == {carrier.value for carrier in Carrier}
+        assert sizes["cookie"] < sizes["token, HS256"] < sizes["token, ES256"] < sizes["token, RS256"]
+        assert sizes["token, ES256"] < sizes["token-cookie, ES256"]
+
+
+def test_own_limit_has_a_column_of_its_own() -> None:
+    """Whoever names a limit of the row is shown as a multiple of it; ours stays what others are compared with."""
+    entries = (
+        entry(Part.OURS, "ours", [6.0], limit="limit"),
+        entry(Part.LIMIT, "limit", [2.0]),
+        entry(Part.RIVAL, "theirs", [8.0], limit="limit"),
+    )
+    table = as_markdown(Report("bench", {}, (Row("row", "Row", Unit.MICROSECONDS, entries),)))
+    assert "|  | rival: theirs | 8 |  | 0.75 | 4 |  |  |" in table
+    assert "| Row (μs) | **ours** | 6 |  |  | 3 |  |  |" in table
 
 
 def test_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.carriers import tokens
-from gatepost.carriers.jws import LONGEST
-from gatepost.carriers.tokens import ALLOWED, ClaimRefused, audiences_of, issue, parse_claims
+from gatepost.carriers.tokens import HEADER_LIMIT, REQUIRED, audiences_of, issue, parse_claims
 from gatepost.core.secrets import Secret
 from gatepost.errors import Expired, Malformed, NotForUs, Outdated, TooLarge
 from tests.builders import ISSUER, NOW, TICK, make_claims, make_ring
@@ -31,7 +30,7 @@ def test_what_is_issued_is_read() -> None:
     assert isinstance(token, Secret)
     verified = read(token.reveal(), RING)
     assert verified.kid == "key-1"
-    assert {name: getattr(verified.claims, name) for name in ALLOWED} == make_claims(
+    assert {name: getattr(verified.claims, name) for name in REQUIRED} == make_claims(
         aud=(ISSUER,), roles=("member", "Käpt'n")
     )
 
@@ -94,7 +93,7 @@ def test_one_of_several_audiences_is_enough() -> None:
     assert read(forge(KEY, payload=make_claims(aud=["orders", ISSUER])), RING).claims.sub == "ada"
 
 
-@pytest.mark.parametrize("name", sorted(ALLOWED))
+@pytest.mark.parametrize("name", sorted(REQUIRED))
 def test_every_claim_must_be_there(name: str) -> None:
     """RFC 9068 section 2.2, and our own `sid`, `auth_time`, `roles` and `pos`: absent or null is refused."""
     absent = make_claims()
@@ -113,7 +112,7 @@ WRONG_LISTS: list[Any] = ["member", 1, True, [1], [None], [["member"]], {"member
     ("name", "value"),
     [(name, value) for name in ("exp", "iat", "auth_time", "pos") for value in WRONG_TIMES]
     + [(name, value) for name in ("iss", "sub", "client_id", "jti", "sid") for value in WRONG_TEXTS]
-    + [(name, value) for name in ("aud", "roles") for value in WRONG_LISTS]
+    + [(name, value) for name in ("aud", "roles", "permissions") for value in (*WRONG_LISTS, None)]
     + [("aud", [""]), ("aud", ["x" * 513])],
     ids=lambda value: repr(value)[:24],
 )
@@ -223,15 +222,6 @@ def test_no_bytes_make_the_claims_reader_fail(payload: bytes) -> None:
         parse_claims(payload)
 
 
-@pytest.mark.parametrize("name", ["email", "name", "password", "nbf", "scope", "permissions", "SUB"])
-def test_a_claim_that_is_not_allowed_stops_the_making(name: str) -> None:
-    """The refusal names the claim for the operator and never its value."""
-    with pytest.raises(ClaimRefused) as caught:
-        issue(KEY, make_claims(**{name: "hunter2"}))
-    assert name in caught.value.detail
-    assert "hunter2" not in caught.value.detail + caught.value.message
-
-
 def test_a_token_that_would_not_fit_names_its_size_and_its_largest_claims() -> None:
     """Whoever gave somebody a thousand roles reads which claim it was."""
     claims = make_claims(roles=[f"role-{number}" for number in range(1000)], sub="s" * 400)
@@ -239,7 +229,7 @@ def test_a_token_that_would_not_fit_names_its_size_and_its_largest_claims() -> N
         issue(KEY, claims)
     size = len(issue(KEY, claims, longest=100_000).reveal())
     assert f"{size} bytes" in caught.value.message
-    assert str(LONGEST) in caught.value.message
+    assert str(HEADER_LIMIT) in caught.value.message
     assert caught.value.message.index("roles (") < caught.value.message.index("sub (402 bytes)")
 
 

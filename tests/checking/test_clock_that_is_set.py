@@ -9,7 +9,7 @@ from tests.checking.posts import BOUND, COOKIE, Post
 
 
 def test_a_token_that_a_clock_set_forward_has_expired_is_refused(post: Post) -> None:
-    """At the next question to the log, ten milliseconds later, everything known is verified anew."""
+    """At the next question to the log, milliseconds later, everything known is verified anew."""
     bearer = post.bearer()
     post.guard.check(bearer)
     post.clock.jump(timedelta(hours=1))

@@ -13,9 +13,10 @@ import pytest
 from gatepost.authority import Authority
 from gatepost.carriers.presented import Bearer
 from gatepost.carriers.tokens import issue
-from gatepost.cli.inspection import Inspection, inspect, instant_of, span
-from gatepost.cli.records import open_records
-from gatepost.core.sessions import Carrier, Origin
+from gatepost.cli.finding import Inspection, instant_of, span
+from gatepost.cli.inspection import inspect_pasted
+from gatepost.cli.records import Records, open_records
+from gatepost.core.sessions import AHEAD, Carrier, Origin
 from gatepost.errors import Refused
 from gatepost.services.sign_in import CookieIssued, Wish
 from gatepost.services.tokens import TokenPair
@@ -52,6 +53,12 @@ class Issuer:
         except Refused:
             return False
         return True
+
+
+def inspect(token: str, records: Records | str, now: datetime) -> Inspection:
+    """What is found in the one credential there is."""
+    (found,) = inspect_pasted(token, "gatepost", records, now).found
+    return found
 
 
 @pytest.fixture
@@ -133,6 +140,16 @@ def test_a_used_refresh_token_is_a_repeat_and_then_a_replay(issuer: Issuer) -> N
     [reason] = issuer.judged(used, timedelta(seconds=11)).reasons
     assert "somebody has a copy" in reason
     assert issuer.accepts(issuer.access)
+
+
+def test_a_refresh_token_used_while_the_clock_was_ahead_is_explained(issuer: Issuer) -> None:
+    """Five minutes may be another clock; more is one that was set, and the token is refused without any effect."""
+    used = issuer.pair.refresh.reveal()
+    issuer.authority.tokens.refresh(used, HERE)
+    assert issuer.judged(used, -AHEAD).accepted
+    seen = issuer.judged(used, -AHEAD - timedelta(minutes=5))
+    assert not seen.accepted
+    assert "what is now the future" in seen.reasons[0]
 
 
 def test_time_runs_out_at_the_very_second(issuer: Issuer) -> None:

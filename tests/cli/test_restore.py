@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gatepost.core.keys import KeyState
 from gatepost.core.revocation import parse_position
 from gatepost.errors import GatepostError, InvalidGrant, Outdated
 from gatepost.machine import SystemClock
@@ -363,8 +364,8 @@ def as_it_was_at_first(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE log_head DROP COLUMN ring")
     for part in ("rotor", "rotated_at", "sealed", "address", "device"):
         connection.execute(f"ALTER TABLE refresh_family DROP COLUMN earlier_{part}")
-    for table in ("client", "seal"):
-        connection.execute(f"DROP TABLE {table}")
+    for part in ("TABLE client", "TABLE seal", "INDEX audit_repeated_elsewhere"):
+        connection.execute(f"DROP {part}")
     connection.execute("UPDATE alembic_version SET version_num = '0001'")
 
 
@@ -388,3 +389,22 @@ def test_a_backup_with_pages_of_another_size_goes_in(run: Run, kept: Path) -> No
         connection.execute("VACUUM")
     assert run("restore", "kept.db").code == 0
     assert run("account", "show", "bob@example.com").code == 1
+
+
+def test_a_damaged_key_brings_nothing_back_that_was_withdrawn(run: Run, installation: Installation) -> None:
+    """The key ring of now stays as long as its root opens, and a backup that holds a damaged key can be used."""
+    first = installation.open()
+    stolen = first.ring.signing.verifying.kid
+    assert run("backup", "clean.db").code == 0
+    first.keys.withdraw(stolen, "test")
+    spare = next(key.id for key in first.keys.listed() if key.state is KeyState.NEXT)
+    installation.close()
+    with closing(sqlite3.connect(installation.folder / "gatepost.db")) as database, database:
+        database.execute("UPDATE ring_key SET sealed = x'00' WHERE id = ?", (spare,))
+    assert run("backup", "damaged.db").code == 0
+    for backup in ("damaged.db", "clean.db"):
+        done = run("restore", backup, "--keep-sessions")
+        assert done.code == 0, done.error
+        states = {key.id: key.state for key in installation.open().keys.listed()}
+        installation.close()
+        assert states[stolen] is KeyState.WITHDRAWN

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gatepost.core.rotation import (
     NO_GRACE,
+    Ahead,
     Dead,
     Grace,
     GraceRules,
@@ -22,7 +23,7 @@ from gatepost.core.rotation import (
     rotated,
 )
 from gatepost.core.secrets import RefreshHandle, digest
-from gatepost.core.sessions import Carrier
+from gatepost.core.sessions import AHEAD, Carrier
 from tests.builders import NOW, TICK, make_family, make_predecessor, make_refresh
 
 SHORT = timedelta(seconds=10)
@@ -75,8 +76,9 @@ def test_a_horizon_shorter_than_the_grace_does_not_shorten_it() -> None:
 
 @pytest.mark.parametrize("used", [PREDECESSOR, OLDER])
 def test_a_grace_of_nothing_repeats_nothing(used: RefreshHandle) -> None:
-    """With the grace switched off a used token is a replay in the very moment of the rotation."""
-    assert decide_rotation(turned_twice(NOW), used, NO_GRACE, NOW) == Replayed()
+    """With the grace switched off a used token is a replay in the moment of the rotation, wherever clocks are set."""
+    for now in (NOW, NOW - TICK, NOW - AHEAD, NOW - timedelta(days=1)):
+        assert decide_rotation(turned_twice(NOW), used, NO_GRACE, now) == Replayed()
 
 
 def test_the_token_before_the_predecessor_repeats_its_own_answer_after_the_first_use_of_its_successor() -> (
@@ -115,6 +117,35 @@ def test_a_predecessor_whose_answer_was_cleared_is_a_replay() -> None:
     """Without the sealed answer there is nothing to give again."""
     assert decide_rotation(turned(sealed=None), PREDECESSOR, GRACE, NOW) == Replayed()
     assert decide_rotation(turned_twice(NOW, sealed=None), OLDER, LONGER, NOW) == Replayed()
+
+
+@pytest.mark.parametrize("grace", [GRACE, LONGER])
+def test_a_clock_set_back_does_not_bring_a_used_token_back(grace: Grace) -> None:
+    """A use five minutes ahead may be a neighbour's clock; a microsecond more gives no answer and is no replay."""
+    assert decide_rotation(turned(), PREDECESSOR, grace, NOW - AHEAD) == Repeat(b"box")
+    for now in (NOW - AHEAD - TICK, NOW - timedelta(days=1)):
+        assert decide_rotation(turned(), PREDECESSOR, grace, now) == Ahead()
+        assert decide_rotation(turned(), CURRENT, grace, now) == Rotate()
+
+
+def test_the_token_before_the_predecessor_is_ahead_by_either_use() -> None:
+    """Its own use or that of its successor lies more than five minutes ahead: its grace is counted from both."""
+    family = turned_twice(NOW - timedelta(minutes=1))
+    assert decide_rotation(family, OLDER, LONGER, NOW - AHEAD) == Repeat(b"older")
+    assert decide_rotation(family, OLDER, LONGER, NOW - AHEAD - TICK) == Ahead()
+    own = turned_twice(NOW + AHEAD)
+    assert decide_rotation(own, OLDER, LONGER, NOW) == Repeat(b"older")
+    assert decide_rotation(own, OLDER, LONGER, NOW - TICK) == Ahead()
+
+
+def test_what_is_over_by_every_clock_is_a_replay_however_far_it_is_ahead() -> None:
+    """A clock set back excuses neither a cleared answer nor a token whose successor's first use is long enough ago."""
+    day = timedelta(days=1)
+    assert decide_rotation(turned(sealed=None), PREDECESSOR, LONGER, NOW - day) == Replayed()
+    assert decide_rotation(turned_twice(NOW), OLDER, GRACE, NOW - day) == Replayed()
+    own = turned_twice(NOW + day)
+    assert decide_rotation(own, OLDER, LONGER, NOW + SHORT - TICK) == Ahead()
+    assert decide_rotation(own, OLDER, LONGER, NOW + SHORT) == Replayed()
 
 
 @pytest.mark.parametrize("presented", [OLDER, make_refresh(rotor="never ours")])

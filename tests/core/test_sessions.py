@@ -73,6 +73,17 @@ def test_the_ending_of_everyone_hits_what_is_older(
     assert isinstance(decide(view, NOW), Alive) is lives
 
 
+@pytest.mark.parametrize("newest", range(3))
+def test_a_view_knows_the_newest_of_its_endings(newest: int) -> None:
+    """Of everyone, of the client, of the account: the greatest position, whichever it is; a visit has no account."""
+    everyone, client, account = (9 if number == newest else 4 for number in range(3))
+    view = make_view(
+        make_session(), make_account(ended_pos=account), everyone_ended=everyone, client_ended=client
+    )
+    assert view.ended == 9
+    assert SessionView(make_visit(), None, everyone_ended=3, pos=9).ended == 3
+
+
 def test_an_ended_session_is_not_called_timed_out() -> None:
     """What was ended stays ended, also when its time is over besides."""
     view = make_view(account=make_account(locked_at=NOW))

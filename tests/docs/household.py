@@ -1,20 +1,22 @@
 """Two people and three sessions, for the tables of docs/concepts.md: who is still signed in after something happened?
 
-Works on a whole authority with a real SQLite file and a clock to turn. Ada has the sessions "this" and "other", one by
-cookie and one by token; Bob has "bob's".
+Works on a whole authority with a real SQLite file and a clock to turn. Ada has the sessions "this" and "other", each in
+the carrier that a test gives it; Bob has "bob's". What a request renews, its holder keeps.
 """
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import assert_never
 
 from gatepost.authority import Authority, Machine
-from gatepost.carriers.presented import Bearer, OpaqueCookie, Presented
+from gatepost.carriers.presented import Bearer, OpaqueCookie, Presented, SealedCookie, TokenCookies
 from gatepost.core.principals import Principal
 from gatepost.core.secrets import digest
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.errors import InvalidGrant, Refused, Stale
 from gatepost.machine import SystemRandomness
+from gatepost.services.sealed import SealedIssued
 from gatepost.services.sign_in import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import load_settings
@@ -31,14 +33,35 @@ class Held:
     """What a client holds of one session."""
 
     session_id: str
+    carrier: Carrier
     credential: TokenPair | str
 
     @property
     def presented(self) -> Presented:
         """As a request would present it."""
-        if isinstance(self.credential, TokenPair):
-            return Bearer(self.credential.access.reveal())
-        return OpaqueCookie(self.credential)
+        match self.carrier:
+            case Carrier.COOKIE:
+                return OpaqueCookie(self.cookie)
+            case Carrier.SEALED:
+                return SealedCookie(self.cookie)
+            case Carrier.TOKEN:
+                return Bearer(self.access)
+            case Carrier.TOKEN_COOKIE:
+                return TokenCookies(self.access, self.refresh)
+            case never:
+                assert_never(never)
+
+    @property
+    def cookie(self) -> str:
+        """The value of an opaque or sealed cookie."""
+        assert isinstance(self.credential, str)
+        return self.credential
+
+    @property
+    def access(self) -> str:
+        """The access token."""
+        assert isinstance(self.credential, TokenPair)
+        return self.credential.access.reveal()
 
     @property
     def refresh(self) -> str:
@@ -77,9 +100,14 @@ class Household:
 
     def keep(self, name: str, begun: SignedIn) -> Held:
         """Remember a sign-in by a name."""
-        credential = begun.credential
-        value = credential if isinstance(credential, TokenPair) else credential.handle.reveal()
-        self.held[name] = Held(begun.session.id, value)
+        match begun.credential:
+            case TokenPair() as pair:
+                credential: TokenPair | str = pair
+            case SealedIssued() as sealed:
+                credential = sealed.value.reveal()
+            case cookie:
+                credential = cookie.handle.reveal()
+        self.held[name] = Held(begun.session.id, begun.session.carrier, credential)
         return self.held[name]
 
     def sign_in_again(self, brought: str | None = None) -> SignedIn:
@@ -88,8 +116,8 @@ class Household:
         sessions: tuple[str, ...] = ()
         if brought is not None:
             held = self.held[brought]
-            if isinstance(held.credential, str):
-                cookies = (digest(held.credential),)
+            if held.carrier is Carrier.COOKIE:
+                cookies = (digest(held.cookie),)
             else:
                 sessions = (held.session_id,)
         wish = Wish(HERE, brought=cookies, brought_sessions=sessions)
@@ -97,9 +125,16 @@ class Household:
 
     def principal(self, name: str) -> Principal:
         """Who holds this, as a request of theirs is checked. Raises `Refused`."""
-        who = self.authority.guard.check(self.held[name].presented)
+        held = self.held[name]
+        who = self.authority.guard.check(held.presented, lambda presented: self._renewed(held, presented))
         assert isinstance(who, Principal)
         return who
+
+    def _renewed(self, held: Held, presented: SealedCookie | TokenCookies) -> SealedCookie | TokenCookies:
+        renewed = self.authority.renewals.renew(presented, HERE)
+        credential = renewed.credential
+        held.credential = credential if isinstance(credential, TokenPair) else credential.value.reveal()
+        return renewed.presented
 
     def roles(self, name: str) -> tuple[str, ...]:
         """The roles that count for this holder now, after a renewal where the carrier needs one."""
@@ -107,10 +142,10 @@ class Household:
         return self.principal(name).roles
 
     def renew(self, name: str) -> None:
-        """Use the refresh token of a token pair, keep the next. Raises `InvalidGrant`."""
+        """Use the refresh token of a token pair, in cookies or not, and keep the next. Raises `InvalidGrant`."""
         held = self.held[name]
         if isinstance(held.credential, TokenPair):
-            held.credential = self.authority.tokens.refresh(held.refresh, HERE)
+            held.credential = self.authority.tokens.refresh(held.refresh, HERE, carrier=held.carrier)
 
     def in_use(self, *names: str) -> None:
         """Use these sessions now, and write down that they were used."""

@@ -88,7 +88,7 @@ class Terminal:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         printed = done.stdout.split(_MARK)[:-1]

@@ -1,11 +1,13 @@
 """The README, done by a reader who types what it says (tests/docs/terminal.py says where this differs from life)."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from gatepost.core.sessions import Carrier
 from gatepost.settings import load_settings
 from tests.docs.terminal import ROOT, Terminal
 from tests.docs.walkthrough import Block, Step, blocks_of, steps_of
@@ -81,6 +83,15 @@ def test_settings_are_spelled_as_the_readme_says(tmp_path: Path) -> None:
     by_file = load_settings({}, environ={}, directory=tmp_path)
     for settings in (by_environment, by_argument, by_file):
         assert settings.sessions.idle == timedelta(hours=1)
+
+
+def test_readme_links_every_page_and_names_every_carrier() -> None:
+    """A page that nobody finds, or a carrier that nobody hears of, would not be there for a newcomer."""
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    table = README.partition("| page | says |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"\]\((docs/\w+\.md)\)", table)) == pages
+    carriers = README.partition("| carrier | the client holds | take it |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([\w-]+)`", carriers, re.MULTILINE) == [carrier.value for carrier in Carrier]
 
 
 def test_readme_begins_with_what_it_is_and_leaves_room_for_measurements() -> None:

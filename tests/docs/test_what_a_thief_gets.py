@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from gatepost.machine import SystemRandomness
 from gatepost.services.sign_in import Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import load_settings
-from tests.docs.household import ADA, HERE, PASSWORD, Held, Household
+from tests.docs.household import ADA, HERE, PASSWORD, Household
 
 TICK = timedelta(microseconds=1)
 
@@ -29,8 +30,7 @@ def household(tmp_path: Path) -> Iterator[Household]:
 
 def steal(house: Household, name: str) -> None:
     """A thief copies what somebody holds."""
-    held = house.held[name]
-    house.held["thief's"] = Held(held.session_id, held.credential)
+    house.held["thief's"] = replace(house.held[name])
 
 
 def test_stolen_cookie_is_that_session_until_it_ends(household: Household) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.core.sessions import Carrier
-from gatepost.errors import InvalidCredentials, InvalidGrant
+from gatepost.core.keys import KeyState
+from gatepost.core.sessions import FIRST_PARTY, Carrier
+from gatepost.errors import InvalidCredentials, InvalidGrant, Refused, Revoked
 from tests.docs.household import ADA, HERE, NEW_PASSWORD, PASSWORD, Household
 
 ROOT = Path(__file__).resolve().parents[2]
-COOKIE, TOKEN = Carrier.COOKIE, Carrier.TOKEN
+COOKIE, SEALED, TOKEN, TOKEN_COOKIE = Carrier
+BESIDE = {COOKIE: TOKEN, SEALED: TOKEN_COOKIE, TOKEN: COOKIE, TOKEN_COOKIE: SEALED}
+GRACE = {TOKEN: timedelta(seconds=10), TOKEN_COOKIE: timedelta(minutes=10)}
 Action = Callable[[Household], None]
 
 
@@ -76,11 +79,46 @@ def change_roles(house: Household) -> None:
 
 def replay(house: Household) -> None:
     """The refresh token of "this" comes back, long after it was used."""
-    used = house.held["this"].refresh
+    held = house.held["this"]
+    used = held.refresh
     house.renew("this")
-    house.turn(timedelta(seconds=10))
+    house.turn(GRACE[held.carrier])
     with pytest.raises(InvalidGrant):
-        house.authority.tokens.refresh(used, HERE)
+        house.authority.tokens.refresh(used, HERE, carrier=held.carrier)
+
+
+def revoke_access_token(house: Household) -> None:
+    """Ada's program hands its access token to `/oauth/revoke`; the token is over, not what it can be renewed with."""
+    house.authority.revocation.revoke(FIRST_PARTY, house.held["this"].access, HERE)
+    with pytest.raises(Revoked):
+        house.principal("this")
+
+
+def revoke_refresh_token(house: Household) -> None:
+    """Ada's program hands its refresh token to `/oauth/revoke`."""
+    house.authority.revocation.revoke(FIRST_PARTY, house.held["this"].refresh, HERE)
+
+
+def turn_keys(house: Household) -> None:
+    """All keys turn; what was signed or sealed before passes as it is."""
+    house.authority.keys.rotate("cli")
+    before = [held.credential for held in house.held.values()]
+    for name in house.held:
+        house.principal(name)
+    assert [held.credential for held in house.held.values()] == before
+
+
+def withdraw_keys(house: Household) -> None:
+    """Every active key is withdrawn; no access token passes, and nothing that was sealed passes as it is."""
+    for key in house.authority.keys.listed():
+        if key.state is KeyState.ACTIVE:
+            house.authority.keys.withdraw(key.id, "cli")
+    for held in house.held.values():
+        if held.carrier is COOKIE:
+            house.authority.guard.check(held.presented)
+            continue
+        with pytest.raises(Refused):
+            house.authority.guard.check(held.presented)
 
 
 def one_too_many(house: Household) -> None:
@@ -113,15 +151,24 @@ ROWS: dict[str, tuple[Action, set[str]]] = {
     "unlock an account": (unlock, {"this", "other"}),
     "roles changed": (change_roles, set()),
     "a used-up refresh token comes back": (replay, {"this"}),
+    "an access token is handed to `/oauth/revoke`": (revoke_access_token, set()),
+    "a refresh token is handed to `/oauth/revoke`": (revoke_refresh_token, {"this"}),
+    "keys turn": (turn_keys, set()),
+    "a key is withdrawn (`key rotate --compromised`)": (withdraw_keys, set()),
     "one session more than 100 for an account": (one_too_many, {"other"}),
     "end everyone (command line)": (end_everyone, {"this", "other", "bob's"}),
     "idle for 7 days, or 30 days old": (rest, {"this"}),
 }
+ONLY = {
+    "a used-up refresh token comes back": {TOKEN, TOKEN_COOKIE},
+    "an access token is handed to `/oauth/revoke`": {TOKEN},
+    "a refresh token is handed to `/oauth/revoke`": {TOKEN},
+}
 CASES = [
     pytest.param(row, this, id=f"{row}, by {this}")
     for row in ROWS
-    for this in (COOKIE, TOKEN)
-    if (row, this) != ("a used-up refresh token comes back", COOKIE)
+    for this in Carrier
+    if this in ONLY.get(row, Carrier)
 ]
 
 
@@ -131,7 +178,7 @@ def test_each_action_ends_what_the_table_says_and_nothing_else(
 ) -> None:
     """Every carrier of a dead session is refused, the rest go on, Bob never notices unless everyone ends."""
     action, dead = ROWS[row]
-    household.people(this, COOKIE if this is TOKEN else TOKEN)
+    household.people(this, BESIDE[this])
     assert household.dead() == set()
     action(household)
     assert household.dead() == dead

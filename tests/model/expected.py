@@ -77,6 +77,15 @@ class Chain:
     answer_kept: bool = False
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A sealed cookie, what the session held when it was sealed, and when that was (boot clock)."""
+
+    text: str
+    data: dict[str, Any]
+    boot: float
+
+
 @dataclass
 class Sitting:
     """One session, and the positions of the facts that ended it.
@@ -93,6 +102,7 @@ class Sitting:
     seen_before: datetime
     data: dict[str, Any]
     cookie: str = ""
+    copies: list[Copy] = field(default_factory=list)
     accesses: list[Access] = field(default_factory=list)
     chain: Chain | None = None
     endings: list[int] = field(default_factory=list)
@@ -186,6 +196,17 @@ def cookie(sitting: Sitting, memory: Memory, at: Moment) -> Verdict:
     return Verdict.MAY if sitting.client_ended else verdict
 
 
+def sealed(sitting: Sitting, copy: Copy, memory: Memory, at: Moment) -> Verdict:
+    """Whether a server with a fresh lease accepts a copy of a sealed cookie, renewed or not."""
+    if sitting.endings:
+        return Verdict.MUST_NOT if memory.knows_any(sitting.endings) else Verdict.MAY
+    verdict = by_time(sitting, at.now, memory.noted.get(sitting.id))
+    if verdict is Verdict.MUST_NOT and (copy is not sitting.copies[-1] or not at.calm):
+        # By what an older copy says, or a clock that was set since it was sealed, there may be time left.
+        return Verdict.MAY
+    return Verdict.MAY if sitting.client_ended and verdict is Verdict.MUST else verdict
+
+
 def swept(sitting: Sitting, now: datetime) -> None:
     """A sweep came by: what was over is gone, what only may have been over may be gone."""
     verdict = by_time(sitting, now)
@@ -223,5 +244,8 @@ def meaning(chain: Chain, age: int, now: datetime) -> str:
         return "expired"
     if age == 0:
         return "rotate"
-    inside = chain.rotated_at is not None and now < chain.rotated_at + GRACE
-    return "repeat" if age == 1 and inside and chain.answer_kept else "replay"
+    used_at = chain.rotated_at
+    if age > 1 or used_at is None or not chain.answer_kept or now >= used_at + GRACE:
+        return "replay"
+    # By a clock that was set back the use is still to come: no answer, and nothing happens.
+    return "ahead" if used_at > now + AHEAD else "repeat"

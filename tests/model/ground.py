@@ -13,15 +13,16 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine
 
-from gatepost.carriers.presented import Bearer, OpaqueCookie
+from gatepost.carriers.presented import Bearer, OpaqueCookie, SealedCookie
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.secrets import digest, parse_refresh
 from gatepost.core.sessions import Carrier, Origin, Session
 from gatepost.errors import Expired, Malformed, NotFound, Outdated, Refused, Revoked, Stale
+from gatepost.services.sealed import SealedIssued
 from gatepost.services.sign_in import CookieIssued
 from gatepost.services.tokens import TokenPair
 from tests.model import expected
-from tests.model.expected import Access, Chain, Memory, Moment, Person, Sitting, Verdict
+from tests.model.expected import Access, Chain, Copy, Memory, Moment, Person, Sitting, Verdict
 from tests.model.servers import BOUND, SERVERS, Server, World
 
 HOME = Origin("192.0.2.7", "Firefox on Linux")
@@ -69,7 +70,9 @@ class Ground(RuleBasedStateMachine):
         """Everything of an account."""
         return [one for one in self.sittings.values() if one.person is person]
 
-    def begun(self, session: Session, person: Person | None, held: CookieIssued | TokenPair) -> Sitting:
+    def begun(
+        self, session: Session, person: Person | None, held: CookieIssued | SealedIssued | TokenPair
+    ) -> Sitting:
         """Take a new session into the model, as it was answered."""
         sitting = Sitting(
             id=session.id,
@@ -85,6 +88,9 @@ class Ground(RuleBasedStateMachine):
         self.sittings[session.id] = sitting
         if isinstance(held, CookieIssued):
             sitting.cookie = held.handle.reveal()
+            return sitting
+        if isinstance(held, SealedIssued):
+            self.sealed_anew(sitting, held.value.reveal())
             return sitting
         texts = (held.access.reveal(), held.refresh.reveal())
         until = min(session.expires_at, session.started_at + timedelta(hours=3))
@@ -125,6 +131,8 @@ class Ground(RuleBasedStateMachine):
         """Present a session's newest carrier to a server: who it is, None if it was refused as it should be."""
         if sitting.accesses:
             return self.look_at_token(at, sitting, sitting.accesses[-1])
+        if sitting.copies:
+            return self.look_at_copy(at, sitting, sitting.copies[-1])
         return self.look_at_cookie(at, sitting)
 
     def look_at_cookie(self, at: int, sitting: Sitting) -> Principal | Visitor | None:
@@ -146,6 +154,43 @@ class Ground(RuleBasedStateMachine):
         assert verdict is not Verdict.MUST_NOT, "accepted although it is over"
         self._require_same(sitting, found, memory)
         memory.used(sitting, moment)
+        return found
+
+    def sealed_anew(self, sitting: Sitting, text: str) -> Copy:
+        """Take a sealed cookie into the model: it holds what the record holds, word for word."""
+        held = self.world.servers[0].sealed.read(text)
+        assert (held.sid, held.data) == (sitting.id, sitting.data)
+        assert (held.account and held.account.roles) == (sitting.person and sitting.person.roles[-1][1])
+        copy = Copy(text, dict(held.data), self.moment.boot)
+        sitting.copies.append(copy)
+        return copy
+
+    def renewed(self, at: int, sitting: Sitting, presented: Any) -> SealedCookie:
+        """Exchange a sealed cookie at a server; the model keeps what comes of it."""
+        found = self.world.servers[at].renewals.renew(presented, HOME).presented
+        assert isinstance(found, SealedCookie)
+        self.sealed_anew(sitting, found.value)
+        return found
+
+    def look_at_copy(self, at: int, sitting: Sitting, copy: Copy) -> Principal | Visitor | None:
+        """The same for a copy of its sealed cookie, the newest or one that somebody kept."""
+        server, moment = self.server(at), self.moment
+        verdict, before = expected.sealed(sitting, copy, server.memory, moment), len(sitting.copies)
+        fresh = server.fresh
+        found = server.ask(SealedCookie(copy.text), lambda shown: self.renewed(at, sitting, shown))
+        if isinstance(found, Stale):
+            assert not fresh
+            return None
+        if isinstance(found, Refused):
+            assert isinstance(found, Expired | Revoked)
+            assert verdict is not Verdict.MUST, f"somebody honest was signed out: {found!r}"
+            return None
+        assert fresh, "accepted without having heard"
+        assert verdict is not Verdict.MUST_NOT, "accepted although it is over"
+        if len(sitting.copies) == before and moment.calm:
+            assert moment.boot < copy.boot + expected.HORIZON.total_seconds(), "believed for too long"
+        self._require_same(sitting, found, server.memory)
+        server.memory.used(sitting, moment)
         return found
 
     def look_at_token(self, at: int, sitting: Sitting, access: Access) -> Principal | None:
@@ -245,6 +290,8 @@ class Ground(RuleBasedStateMachine):
                 self.look_at_token(at, sitting, access)
             if sitting.cookie:
                 self.look_at_cookie(at, sitting)
+            for copy in sitting.copies[-3:]:
+                self.look_at_copy(at, sitting, copy)
             self.require_data(at, sitting)
         for person in self.people:
             self.require_listing(at, person)

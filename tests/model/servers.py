@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from gatepost.authority import Authority, Machine
 from gatepost.carriers.presented import Presented
-from gatepost.checking.guard import Load
+from gatepost.checking.guard import Renew
+from gatepost.checking.known import Load
 from gatepost.core.passwords import PasswordRules
 from gatepost.core.ports import FollowerRow, Log, LogAnswer
 from gatepost.core.principals import Principal, Visitor
@@ -115,14 +116,14 @@ class Server(Authority):
         if self.listening and not self.fresh:
             self.hear()
 
-    def ask(self, presented: Presented) -> Principal | Visitor | Refused:
+    def ask(self, presented: Presented, renew: Renew | None = None) -> Principal | Visitor | Refused:
         """Who presents this, or why it is refused.
 
         `Guard.check` where it need not wait. Where it would, one look at memory: nobody hears the log, so waiting
         would bring nothing.
         """
         try:
-            return self.guard.check(presented) if self.fresh else self._look(presented)
+            return self.guard.check(presented, renew) if self.fresh else self._look(presented)
         except Refused as refused:
             return refused
 

@@ -5,6 +5,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, multiple, precondition, rule
 
+from gatepost.carriers.presented import SealedCookie
+from gatepost.carriers.sealed import secret_digest
 from gatepost.core.permissions import FIRST_ROLES
 from gatepost.core.secrets import digest
 from gatepost.core.sessions import Carrier
@@ -14,7 +16,7 @@ from gatepost.services.tokens import TokenPair
 from tests.model import expected
 from tests.model.expected import Person, Sitting, Verdict
 from tests.model.ground import ANY_PERSON, ANY_SERVER, HOME, Ground, holders, sittings
-from tests.model.servers import CARRIED, PER_ACCOUNT
+from tests.model.servers import CARRIED, PER_ACCOUNT, Server
 
 PASSWORDS = ("copper lantern under the bridge", "seven herons over wet slate", "a slow kettle hums at noon")
 _NAMES = st.sampled_from(["cart", "page", "note"])
@@ -23,6 +25,7 @@ _VALUES = st.recursive(
     lambda inner: st.dictionaries(_NAMES, inner, max_size=2),
     max_leaves=4,
 )
+_IN_COOKIES = st.sampled_from([Carrier.COOKIE, Carrier.SEALED])
 PATCHES = st.dictionaries(_NAMES, _VALUES, max_size=3)
 
 
@@ -56,15 +59,31 @@ class WaysIn(Ground):
         """Sign in with a browser."""
         return self.signed_in(at, self.person(who), Carrier.COOKIE)
 
+    @rule(target=sittings, at=ANY_SERVER, who=ANY_PERSON)
+    def sign_in_by_sealed_cookie(self, at: int, who: int) -> Any:
+        """Sign in with a browser that holds the session itself."""
+        return self.signed_in(at, self.person(who), Carrier.SEALED)
+
+    @rule(target=sittings, at=ANY_SERVER, patch=PATCHES)
+    def visit_by_sealed_cookie(self, at: int, patch: dict[str, Any]) -> Sitting:
+        """Somebody comes by and carries their cart themselves."""
+        return self.visited(at, patch, Carrier.SEALED)
+
+    @rule(at=ANY_SERVER, sitting=sittings, age=st.integers(1, 4))
+    def show_an_older_copy(self, at: int, sitting: Sitting, age: int) -> None:
+        """Somebody has kept a sealed cookie from before."""
+        if len(sitting.copies) > age:
+            self.look_at_copy(at, sitting, sitting.copies[-1 - age])
+
     @rule(targets=(sittings, holders), at=ANY_SERVER, who=ANY_PERSON)
     def sign_in_by_token(self, at: int, who: int) -> Any:
         """Sign in with a program."""
         return self.signed_in(at, self.person(who), Carrier.TOKEN)
 
-    @rule(target=sittings, at=ANY_SERVER, who=ANY_PERSON, brought=sittings)
-    def sign_in_over(self, at: int, who: int, brought: Sitting) -> Any:
+    @rule(target=sittings, at=ANY_SERVER, who=ANY_PERSON, brought=sittings, carrier=_IN_COOKIES)
+    def sign_in_over(self, at: int, who: int, brought: Sitting, carrier: Carrier) -> Any:
         """Sign in where there was a session: it ends, and a visit's data moves over."""
-        return self.signed_in(at, self.person(who), Carrier.COOKIE, brought)
+        return self.signed_in(at, self.person(who), carrier, brought)
 
     @rule(target=sittings, at=ANY_SERVER, who=ANY_PERSON, seconds=st.sampled_from([0, 599, 600, 1799, 1800]))
     def sign_in_after_a_visit(self, at: int, who: int, seconds: int) -> Any:
@@ -122,9 +141,9 @@ class WaysIn(Ground):
         """A request writes application data."""
         self.patch(at, sitting, patch)
 
-    def visited(self, at: int, patch: dict[str, Any]) -> Sitting:
+    def visited(self, at: int, patch: dict[str, Any], carrier: Carrier = Carrier.COOKIE) -> Sitting:
         """A visit with something in its cart."""
-        visiting = self.server(at).sign_in.visit(Carrier.COOKIE, HOME)
+        visiting = self.server(at).sign_in.visit(carrier, HOME)
         sitting = self.begun(visiting.session, None, visiting.credential)
         self.patch(at, sitting, patch)
         return sitting
@@ -143,6 +162,8 @@ class WaysIn(Ground):
         assert verdict is not Verdict.MUST_NOT, "wrote to a session that is over"
         sitting.data = expected.merged(sitting.data, patch)  # type: ignore[assignment]
         assert after == sitting.data
+        if sitting.copies:
+            self.renewed(at, sitting, SealedCookie(sitting.copies[-1].text))
 
     def signed_in(self, at: int, person: Person, carrier: Carrier, brought: Sitting | None = None) -> Any:
         """Sign in; the new session, None if the account is locked."""
@@ -150,8 +171,8 @@ class WaysIn(Ground):
         before = [one for one in self.of(person) if server.store.session(one.id) is not None]
         alive = {standing.session.id for standing in server.sessions.of_account(person.id)}
         carried = self._carried(brought)
-        handles = (digest(brought.cookie),) if brought and brought.cookie else ()
-        names = (brought.id,) if brought and not brought.cookie else ()
+        handles = _handles(server, brought)
+        names = (brought.id,) if brought and not handles else ()
         wish = Wish(HOME, carrier, brought=handles, brought_sessions=names)
         try:
             signed_in = server.sign_in.sign_in(person.email, person.password, wish)
@@ -178,7 +199,9 @@ class WaysIn(Ground):
         try:
             pair = server.tokens.refresh(chain.tokens[-1 - age], HOME)
         except InvalidGrant:
-            assert verdict is not Verdict.MUST or meaning in {"replay", "expired"}, "an honest refresh failed"
+            assert verdict is not Verdict.MUST or meaning in {"replay", "expired", "ahead"}, (
+                "an honest refresh failed"
+            )
             ended = self.appended()
             assert ended == 0 or (meaning == "replay" and verdict is not Verdict.MUST_NOT)
             assert ended == 1 or not (meaning == "replay" and verdict is Verdict.MUST)
@@ -238,3 +261,13 @@ class WaysIn(Ground):
         assert signed_in.account.id == sitting.person.id
         if self.server(at).fresh:
             assert self.look(at, sitting) is not None or self.key_ended is not None
+
+
+def _handles(server: Server, brought: Sitting | None) -> tuple[bytes, ...]:
+    """By what the record of a session in a cookie is found."""
+    if brought is not None and brought.cookie:
+        return (digest(brought.cookie),)
+    if brought is not None and brought.copies:
+        # Any copy will do, the oldest too.
+        return (secret_digest(server.sealed.read(brought.copies[0].text).secret),)
+    return ()

@@ -29,7 +29,7 @@ KEYS_EVENTS = {Event.KEY_MADE, Event.KEY_ROTATED, Event.KEY_WITHDRAWN}
 
 
 def until(true: Callable[[], bool], what: str) -> None:
-    """Wait for another process to have heard; a follower asks a hundred times in a second."""
+    """Wait for another process to have heard; a follower asks many times in a second."""
     over = time.monotonic() + 10
     while not true():
         assert time.monotonic() < over, what

@@ -8,7 +8,7 @@ from gatepost.authority import Authority
 from gatepost.core.changes import Event
 from gatepost.core.rotation import MOST_REPEATS
 from gatepost.core.secrets import encode, parse_refresh
-from gatepost.core.sessions import Carrier
+from gatepost.core.sessions import AHEAD, Carrier
 from gatepost.errors import InvalidGrant, InvalidTarget, Outdated, Revoked, SlowDown
 from gatepost.machine import SystemRandomness
 from gatepost.services.tokens import TokenPair
@@ -282,3 +282,25 @@ def test_guesses_from_the_real_random_source_meet_no_family(authority: Authority
     with pytest.raises(InvalidGrant):
         authority.tokens.refresh(text, HOME)
     assert program.holds(authority) == {"access", "refresh"}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "repeats"), [(AHEAD, True), (AHEAD + TICK, False), (timedelta(days=1), False)]
+)
+def test_a_token_used_while_the_clock_was_ahead_is_refused_without_effect(
+    authority: Authority, clock: TurnableClock, program: Device, ahead: timedelta, repeats: bool
+) -> None:
+    """Its grace would last until the time has caught up; its session goes on, and its successor with it."""
+    first = program.pair.refresh.reveal()
+    clock.jump(ahead)
+    pair = program.refresh(authority)
+    clock.jump(-ahead)
+    before = authority.store.position(), len(trail(authority))
+    if repeats:
+        assert authority.tokens.refresh(first, HOME) == pair
+    else:
+        with pytest.raises(InvalidGrant):
+            authority.tokens.refresh(first, ELSEWHERE)
+    assert (authority.store.position(), len(trail(authority))) == before
+    assert program.refresh(authority) != pair
+    assert "refresh" in program.holds(authority)

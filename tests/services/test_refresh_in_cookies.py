@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from gatepost.authority import Authority
+from gatepost.carriers.presented import TokenCookies
 from gatepost.core.changes import Event
 from gatepost.core.rotation import MOST_REPEATS, RefreshFamily
 from gatepost.core.secrets import parse_refresh
 from gatepost.core.sessions import Carrier, Origin
-from gatepost.errors import InvalidGrant, SlowDown
+from gatepost.errors import InvalidGrant, Revoked, SlowDown
 from gatepost.services.tokens import TokenPair
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import ELSEWHERE, HOME, Device, add_account, trail
@@ -193,3 +194,30 @@ def test_a_pair_says_when_its_refresh_token_ends(
     clock.turn(timedelta(minutes=1))
     second, again = refresh(authority, first), refresh(authority, first)
     assert first.ends_at == second.ends_at == again.ends_at == browser.session.expires_at
+
+
+def test_two_tokens_of_two_sessions_renew_nothing(authority: Authority, browser: Device) -> None:
+    """Somebody's refresh token beside the access token of another is refused without effect for either."""
+    other = Device(authority, add_account(authority, "b@example.com"), Carrier.TOKEN_COOKIE)
+    mixed = TokenCookies(browser.pair.access.reveal(), other.pair.refresh.reveal())
+    with pytest.raises(Revoked):
+        authority.renewals.renew(mixed, HOME)
+    for device in (browser, other):
+        assert family_of(authority, device.pair).generation == 0
+        own = TokenCookies(device.pair.access.reveal(), device.pair.refresh.reveal())
+        assert authority.renewals.renew(own, HOME).presented != own
+
+
+def test_an_access_token_that_is_over_still_says_whose_it_was(
+    authority: Authority, clock: TurnableClock, browser: Device
+) -> None:
+    """Its time is no matter here; what is not genuine says nothing, and the refresh token is enough."""
+    clock.turn(HORIZON + TICK)
+    other = Device(authority, add_account(authority, "b@example.com"), Carrier.TOKEN_COOKIE)
+    with pytest.raises(Revoked):
+        authority.renewals.renew(
+            TokenCookies(browser.pair.access.reveal(), other.pair.refresh.reveal()), HOME
+        )
+    for access in (None, "no.token.atall", browser.pair.access.reveal()):
+        renewed = authority.renewals.renew(TokenCookies(access, browser.pair.refresh.reveal()), HOME)
+        assert isinstance(renewed.credential, TokenPair)

@@ -201,3 +201,25 @@ def test_public_settings_at_the_edge_are_accepted(load: Load) -> None:
         }
     )
     assert not settings.development
+
+
+def test_audiences_fit_a_token(load: Load, refusal: Refusal) -> None:
+    """What all of them take together is compared with the cookie that a token must fit into."""
+    some = [f"https://service-{number:03}.example.com" for number in range(60)]
+    assert len(load({"tokens": {"audiences": some}}).audiences) == 61
+    assert refusal({"tokens": {"audiences": [*some, *(f"{one}/api" for one in some)]}}) == (
+        "tokens.audiences must be shorter: all of them together do not fit into a token in a cookie, "
+        "which has 4096 bytes."
+    )
+
+
+def test_what_one_role_permits_fits_a_token_that_says_it(load: Load, refusal: Refusal) -> None:
+    """Only where tokens say it; 3,072 bytes in a token are 4,096 in base64url."""
+    wide = {"clerk": [f"p{number:04}:{'x' * 9}" for number in range(170)]}
+    assert len(load({"roles": wide}).roles["clerk"]) == 170
+    least = {"clerk": wide["clerk"][:160]}
+    assert load({"roles": least, "tokens": {"permissions": True}}).tokens.permissions
+    assert refusal({"roles": wide, "tokens": {"permissions": True}}) == (
+        "roles.clerk permits more than fits into a token in a cookie, which has 4096 bytes; "
+        "set tokens.permissions to false or give the role fewer permissions."
+    )

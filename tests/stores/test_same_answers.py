@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.core.changes import Change, Record
+from gatepost.core.changes import Change, Event, Record
 from gatepost.core.ports import FollowerRow, Log, Store
 from gatepost.core.revocation import (
     AccountEnded,
@@ -103,7 +103,13 @@ facts = st.one_of(
     st.sampled_from([EveryoneEnded(), EveryoneOutdated(), AccountOutdated("a1"), ClientEnded("c1")]),
     st.sampled_from([SessionEnded("s1"), TokenEnded("j1"), KeyEnded("k1")]),
 )
-audits = st.builds(an_audit_row, account_id=st.none() | st.sampled_from(ACCOUNTS))
+audits = st.builds(
+    an_audit_row,
+    st.sampled_from([Event.SIGNED_IN, Event.REFRESH_REPEATED_ELSEWHERE]),
+    account_id=st.none() | st.sampled_from(ACCOUNTS),
+    session_id=st.none() | st.sampled_from(SESSIONS),
+    device=st.sampled_from(["one", "two"]),
+)
 
 
 @dataclass(frozen=True)
@@ -215,6 +221,7 @@ def everything(store: Store, log: Log) -> Any:
         "keys": (store.ring_keys(), answer.ring),
         "clients": (store.clients(), store.client("c1")),
         "audit": [store.audit_rows(account_id=key, after=1, limit=5) for key in (None, "a1")],
+        "repeats": store.repeats_elsewhere(SESSIONS[:2]),
         "entries": [store.audit_entries(after=after, upto=4, limit=3) for after in (-1, 0, 2)],
         "seals": (store.newest_seal(), store.seals(after=0, limit=9), store.seals(after=1, limit=1)),
         "log": (answer.facts, answer.position.seq, answer.floor, answer.reset, store.position()),

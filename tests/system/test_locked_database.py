@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gatepost.web.threads import WRITERS
+from gatepost.web.turns import WRITERS
 from tests.servers import RunningServer
 from tests.system.faults import Person, is_busy
 

@@ -112,6 +112,22 @@ def test_refusals_cost_the_same_work(counted: House) -> None:
     assert all(cost == (1, Counter(account_by_email=1, commit=1)) for cost in costs.values()), costs
 
 
+@pytest.mark.parametrize("path", ["/api/sessions", "/account"])
+def test_failed_sign_ins_do_not_make_the_list_of_sessions_dearer(counted: House, path: str) -> None:
+    """Anybody makes an account's trail longer, so the trail is not read: one question, for the sessions on the list."""
+    authority = counted.authority
+    assert isinstance(authority, CountedAuthority)
+    owner = counted.browser()
+    for carrier in ("token", "cookie"):
+        assert sign_in(owner, ADA, carrier=carrier).status_code == 200
+    for more in ({}, {"password": WRONG}):
+        sign_in(counted.browser(), ADA, **more)
+        authority.counting.asked = Counter()
+        assert owner.get(path).status_code == 200
+        assert authority.counting.asked["repeats_elsewhere"] == 1
+        assert authority.counting.asked["audit_rows"] == 0
+
+
 def test_refusals_leave_the_same_audit_row(counted: House) -> None:
     """One `sign_in_failed`, whose account is known to the operator only; never a typed text."""
     rows: list[AuditRow] = []

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from gatepost.carriers.tokens import ALLOWED
+from gatepost.carriers.tokens import REQUIRED
 from gatepost.core.revocation import AccountOutdated, RevocationSet, Standing, Subject
 from gatepost.core.sessions import FIRST_PARTY
 from tests.web.house import ADA, DEAD, Build, House, is_problem, session_cookie
@@ -30,7 +30,7 @@ def test_whoever_is_signed_in_passes(house: House) -> None:
     ]  # fmt: skip
     claims = claims_of(house, answer)
     now = int(house.clock.now().timestamp())
-    assert set(claims) == ALLOWED
+    assert set(claims) == REQUIRED
     assert (claims["sub"], claims["sid"], claims["roles"]) == (account, session, ["member", "support"])
     assert (claims["iat"], claims["exp"], claims["auth_time"]) == (now, now + 30, now)
     assert claims["aud"] == [house.authority.settings.issuer]

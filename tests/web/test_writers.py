@@ -7,9 +7,10 @@ import pytest
 from anyio import to_thread
 
 from gatepost.errors import Busy
-from gatepost.web import threads
+from gatepost.web import turns
 from gatepost.web.routes import ROUTES
-from gatepost.web.threads import WRITERS, among_writers, writes
+from gatepost.web.threads import among_writers, writes
+from gatepost.web.turns import WRITERS
 
 
 def test_whatever_changes_something_is_among_the_writers() -> None:
@@ -21,7 +22,7 @@ def test_whatever_changes_something_is_among_the_writers() -> None:
 
 def test_a_writer_whose_turn_does_not_come_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """With all threads taken the next one is `Busy` and never runs; a turn that ends is used."""
-    monkeypatch.setattr(threads, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.05)
     over, began, ran = threading.Event(), threading.Semaphore(0), []
 
     def slow() -> None:

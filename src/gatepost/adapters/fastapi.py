@@ -30,6 +30,7 @@ from gatepost.web.renewal import SendsRenewed
 from gatepost.web.routes import ROUTES
 
 _KEY = "gatepost.embedded"
+_GUARDED = "gatepost.guarded"
 
 
 class Gatepost:
@@ -121,25 +122,31 @@ class Gatepost:
 
         For plain `def` endpoints.
         """
-        asking: Asking = request.scope.get(_KEY) or Asking(self.authority, request)
+        asking = self._asking(request)
         if asking.found is None:
             asking.found = asking.find_now()
         return asking.session_data
 
     def set_data(self, request: Request, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Merge a patch into that data (RFC 7396) and return it. For plain `def` endpoints."""
-        asking: Asking | None = request.scope.get(_KEY)
-        if asking is None or asking.found is None:
+        # Whoever was found by reading alone has not been held to the rules against forged requests.
+        if not request.scope.get(_GUARDED):
             raise SignedOut
-        return asking.merge_data(patch)
+        return self._asking(request).merge_data(patch)
 
     async def _checked(self, request: Request, found: Check) -> Asking:
-        asking = Asking(self.authority, request)
-        request.scope[_KEY] = asking
+        asking = self._asking(request)
         await one_credential(asking)
         if request.method not in SAFE:
             await not_cross_site(asking)
         await found(asking)
+        request.scope[_GUARDED] = True
+        return asking
+
+    def _asking(self, request: Request) -> Asking:
+        # One for all guards of an endpoint: each by itself would renew what the request brought once more.
+        asking: Asking = request.scope.get(_KEY) or Asking(self.authority, request)
+        request.scope[_KEY] = asking
         return asking
 
     async def _problem(self, request: Request, error: Exception) -> Response:

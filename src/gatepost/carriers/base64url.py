@@ -4,12 +4,14 @@ Owns the reading; `core/secrets.encode` writes. Python's own decoder skips chara
 bits, so one token would have many texts. Called by whatever reads a compact token or a JWK.
 """
 
-from binascii import a2b_base64
 from typing import Final
 
-# The standard alphabet's own two signs become one that no alphabet has.
-_TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
-_PADDING: Final = (b"", b"!", b"==", b"=")
+import msgspec
+
+# The standard alphabet's own two signs become one that no alphabet has. So do the two that mean something in a JSON
+# string: as such it is handed to the decoder, which refuses what is not in the alphabet in half the time of Python's.
+_TO_STANDARD: Final = bytes.maketrans(b'-_+/="\\', b"+/!!!!!")
+_PADDED: Final = (b'"', b'!"', b'=="', b'="')
 # What a last character may be that carries four bits, or two, of the next byte: those bits have to be zero.
 _LAST: Final[tuple[frozenset[str] | None, ...]] = (
     None,
@@ -17,6 +19,7 @@ _LAST: Final[tuple[frozenset[str] | None, ...]] = (
     frozenset("AQgw"),
     frozenset("AEIMQUYcgkosw048"),
 )
+_DECODER: Final = msgspec.json.Decoder(bytes)
 
 
 def decode_strictly(text: str) -> bytes:
@@ -25,4 +28,7 @@ def decode_strictly(text: str) -> bytes:
     last = _LAST[over]
     if last is not None and text[-1] not in last:
         raise ValueError("not canonical base64url")
-    return a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + _PADDING[over], strict_mode=True)
+    try:
+        return _DECODER.decode(b'"' + text.encode("ascii").translate(_TO_STANDARD) + _PADDED[over])
+    except msgspec.MsgspecError as error:
+        raise ValueError("not base64url") from error

@@ -64,7 +64,7 @@ def parse_compact(token: str) -> Compact:
     parts = token.split(".", 3)
     if len(parts) != 3 or not token.isascii():
         raise Malformed(detail="not a compact JWS")
-    return Compact._make(parts)
+    return Compact(*parts)
 
 
 def decode_segment(segment: str) -> bytes:
@@ -84,8 +84,8 @@ def sign(key: PrivateKey, typ: str, payload: bytes) -> str:
 
 def verify(key: VerifyingKey, compact: Compact) -> bytes:
     """The payload, if the signature is this key's; else `Malformed`. The caller has matched the header segment."""
-    signature = decode_segment(compact.signature)
-    signed = f"{compact.header}.{compact.payload}".encode("ascii")
-    if not ALGORITHMS[key.algorithm].verify(key.public, signature, signed):
+    header, payload, signature = compact
+    signed = f"{header}.{payload}".encode("ascii")
+    if not ALGORITHMS[key.algorithm].verify(key.public, decode_segment(signature), signed):
         raise Malformed(detail="signature does not verify")
-    return decode_segment(compact.payload)
+    return decode_segment(payload)

@@ -117,11 +117,6 @@ def every_presented(headers: Iterable[tuple[bytes, bytes]], names: CookieNames) 
     return found
 
 
-def session_handles(headers: Iterable[tuple[bytes, bytes]], names: CookieNames) -> list[str]:
-    """Every session cookie of a request, also when there are several."""
-    return [one.value for one in every_presented(headers, names) if isinstance(one, OpaqueCookie)]
-
-
 def has_handle_shape(value: str) -> bool:
     """Whether a value could be an opaque cookie of ours; anything else needs no look-up."""
     return len(value) == _HANDLE_LENGTH and value.isascii()

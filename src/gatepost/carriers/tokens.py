@@ -1,20 +1,22 @@
 """The access token: claims in, a signed text out, and back (RFC 9068).
 
-Owns which claims there are and what each must look like. Says nothing about revocation: that is the guard's.
+Owns which claims there are, which of them each kind of token may carry, and what each must look like. Says nothing
+about revocation: that is the guard's.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from gatepost.carriers.jws import LONGEST, PrivateKey, parse_compact, sign, verify
+from gatepost.carriers.jws import PrivateKey, parse_compact, sign, verify
 from gatepost.carriers.keys import ACCESS_TYP, KeyRing
 from gatepost.core.revocation import Subject
 from gatepost.core.secrets import Secret
+from gatepost.core.sessions import AHEAD
 from gatepost.errors import Expired, GatepostError, Malformed, NotForUs, Outdated, TooLarge
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -27,6 +29,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     """The claims of an access token. There are no others, and none of them is private data.
 
     Times are whole seconds since 1970. `pos` is the log position its issuer had read: the versioned claim.
+    `permissions` are those that the roles held at issue, and there only where the issuer chose so.
     """
 
     iss: _Text
@@ -40,12 +43,32 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     sid: _Text
     roles: tuple[str, ...]
     pos: _Sequence
+    permissions: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
-ALLOWED: Final = frozenset(AccessClaims.__struct_fields__)
-# Clocks that are further apart than this are not skewed, one of them was set. Less would refuse what a neighbour has
-# issued whose clock is a minute or two ahead, and each renewal of it again.
-AHEAD: Final = timedelta(minutes=5)
+class Kind(StrEnum):
+    """What a token is made to be carried in."""
+
+    BEARER = "access token"
+    COOKIE = "access token in a cookie"
+    SHORT = "short token of the gateway"
+
+
+REQUIRED: Final = frozenset(AccessClaims.__struct_fields__) - {"permissions"}
+"""The claims without which nothing is an access token."""
+ALLOWED: Final = {
+    Kind.BEARER: REQUIRED | {"permissions"},
+    Kind.COOKIE: REQUIRED | {"permissions"},
+    Kind.SHORT: REQUIRED | {"permissions"},
+}
+"""The claims that a kind of token may carry. A list of its own for each: what one gains, no other does unasked."""
+HEADER_LIMIT: Final = 8190 - len("Authorization: Bearer ")
+"""How long a token in a header may be: nginx and Apache refuse a line above 8,190 bytes if nobody told them more.
+
+Somewhat below `jws.LONGEST`, up to which a token is read.
+"""
+_NAMED: Final = 3
+_AHEAD: Final = AHEAD.total_seconds()
 _DECODER: Final = msgspec.json.Decoder(AccessClaims)
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -57,8 +80,7 @@ class ClaimRefused(GatepostError):
     text = "The token was not made: it would have carried a claim that is not allowed."
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """A genuine token of ours for this audience, and the key that signed it."""
 
     claims: AccessClaims
@@ -71,25 +93,29 @@ class Verified:
         return Subject(claims.pos, claims.sid, claims.sub, claims.client_id, claims.jti, self.kid)
 
 
-def issue(key: PrivateKey, claims: Mapping[str, Any], *, longest: int = LONGEST) -> Secret:
-    """Sign an access token.
+def issue(
+    key: PrivateKey, claims: Mapping[str, Any], kind: Kind = Kind.BEARER, *, longest: int = HEADER_LIMIT
+) -> Secret:
+    """Sign an access token of at most `longest` characters.
 
-    Raises `ClaimRefused` for a claim that is not on the allow-list, `TooLarge` with the size and the largest claims
-    when the token would not fit.
+    Raises `ClaimRefused` for a claim that is not on the allow-list of the kind, `TooLarge` with the size and the
+    largest claims when the token would not fit.
     """
-    if strangers := sorted(set(claims) - ALLOWED):
-        raise ClaimRefused(detail=f"claims not on the allow-list: {', '.join(strangers)}")
+    if strangers := sorted(set(claims) - ALLOWED[kind]):
+        raise ClaimRefused(detail=f"claims not on the allow-list of the {kind}: {', '.join(strangers)}")
     payload = msgspec.json.encode(msgspec.convert(dict(claims), AccessClaims))
     token = sign(key, ACCESS_TYP, payload)
     if len(token) > longest:
-        sizes = sorted(
-            ((len(msgspec.json.encode(value)), name) for name, value in claims.items()), reverse=True
-        )
-        largest = ", ".join(f"{name} ({size} bytes)" for size, name in sizes[:3])
         raise TooLarge(
-            f"The token would have {len(token)} bytes, the limit is {longest}. Largest claims: {largest}."
+            f"The {kind} would have {len(token)} bytes, the limit is {longest}. {_largest(claims)}"
         )
     return Secret(token)
+
+
+def _largest(claims: Mapping[str, Any]) -> str:
+    sizes = {name: len(msgspec.json.encode(value)) for name, value in claims.items()}
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:_NAMED]
+    return f"Largest claims: {', '.join(f'{name} ({sizes[name]} bytes)' for name in largest)}."
 
 
 def read(
@@ -116,12 +142,26 @@ def read_ours(
     claims = parse_claims(verify(key, compact))
     if claims.iss != issuer:
         raise NotForUs(detail="the issuer is another")
-    if now - leeway >= datetime.fromtimestamp(claims.exp, UTC):
+    # In seconds, as the token says it: no date is made to be compared once.
+    seconds = now.timestamp()
+    if seconds - leeway.total_seconds() >= claims.exp:
         raise Expired(detail="the token's time is over")
-    if datetime.fromtimestamp(claims.iat, UTC) > now + AHEAD:
+    if claims.iat - _AHEAD > seconds:
         # The wall clock was set back since: whether its time is over, this clock cannot say.
         raise Outdated(detail="the token was issued in what is now the future")
     return Verified(claims, key.kid)
+
+
+def session_in(token: str, ring: KeyRing) -> str | None:
+    """The session that a genuine token of ours names, whether its time is over or not; None if it is not genuine.
+
+    Good for telling whether two tokens belong together, and for nothing else.
+    """
+    try:
+        compact = parse_compact(token)
+        return parse_claims(verify(ring.key_of(compact), compact)).sid
+    except Malformed:
+        return None
 
 
 def parse_claims(payload: bytes) -> AccessClaims:

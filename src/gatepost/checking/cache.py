@@ -18,7 +18,7 @@ from gatepost.checking.rules import GuardRules
 from gatepost.core.permissions import permissions_of
 from gatepost.core.ports import Clock
 from gatepost.core.secrets import digest
-from gatepost.core.sessions import Alive, Carrier, Ended, SessionView, TimedOut, decide_session
+from gatepost.core.sessions import AHEAD, Alive, Carrier, Ended, SessionView, TimedOut, decide_session
 from gatepost.errors import Expired, Outdated, Revoked
 
 _ROLE_SETS: Final = 1024
@@ -35,7 +35,8 @@ class Cache:
         self.sealed: Verified = {}
         self.cookie_tokens: Verified = {}
         self._rings = rings
-        self._clock = clock
+        self._now = clock.now
+        self._boot = clock.boot
         self._rules = rules
         self._touch_every = rules.touch_every.total_seconds()
         # Accounts with the same roles share them: in a million known sessions they are a third of the memory.
@@ -47,7 +48,13 @@ class Cache:
         ring = self._rings.current
         verified = tokens.read(token, ring, issuer=rules.issuer, audience=rules.audience, now=read.now)
         carrier = Carrier.TOKEN if into is self.tokens else Carrier.TOKEN_COOKIE
-        return self.keep(into, key, known_token(verified, self._granted, read, carrier))
+        known = self.keep(into, key, known_token(verified, self._granted, read, carrier))
+        if self._rings.current is ring:
+            return known
+        # The ring turned meanwhile, and what was forgotten for that was forgotten before this was kept. The fact that
+        # a withdrawn key leaves is dropped one day; an entry by that key would then be believed for good.
+        into.pop(key, None)
+        return self.admit_token(token, key, into)
 
     def admit_sealed(self, value: str, key: bytes) -> Known:
         """Open a sealed cookie that was not seen before.
@@ -56,7 +63,8 @@ class Cache:
         for itself long enough.
         """
         read = self._moment()
-        opened = open_session(value, self._rings.current.opening, self._rules.issuer)
+        ring = self._rings.current
+        opened = open_session(value, ring.opening, self._rules.issuer)
         if opened.withdrawn:
             raise Outdated(detail="the key that sealed it was withdrawn")
         contents = opened.contents
@@ -64,7 +72,7 @@ class Cache:
         until = min(contents.believed_until, contents.sealed_at + self._rules.horizon)
         if read.now >= until:
             raise Outdated(detail="the cookie is to be renewed from the record")
-        if contents.sealed_at > read.now + tokens.AHEAD:
+        if contents.sealed_at > read.now + AHEAD:
             # The wall clock was set back since: for how long it may be believed, this clock cannot say.
             raise Outdated(detail="the cookie was sealed in what is now the future")
         known = known_sealed(
@@ -73,7 +81,12 @@ class Cache:
             until=read.on_boot_clock(until),
             touch_at=read.on_boot_clock(contents.last_seen_at) + self._touch_every,
         )
-        return self.keep(self.sealed, key, known)
+        self.keep(self.sealed, key, known)
+        if self._rings.current is ring:
+            return known
+        # As with tokens: whatever was kept after the ring had turned is verified by the new one.
+        self.sealed.pop(key, None)
+        return self.admit_sealed(value, key)
 
     def standing(self, view: SessionView, seen: datetime | None = None) -> Known:
         """A session as it was read, if it stands; `seen` is when it was last used, if that is not written yet."""
@@ -127,8 +140,8 @@ class Cache:
 
     def _moment(self) -> Moment:
         # The boot clock first: what lies between the two readings shortens what is believed.
-        boot = self._clock.boot()
-        return Moment(self._clock.now(), boot)
+        boot = self._boot()
+        return Moment(self._now(), boot)
 
     def handle_in(self, value: str) -> bytes:
         """By which handle the record of a sealed session is found. Raises `Malformed`."""

@@ -6,11 +6,11 @@ a sync and an async face around it fetch that, and do what the owner chose where
 It never writes; what was seen it hands to whoever flushes touches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from threading import get_ident
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 from anyio import Event, to_thread
 
@@ -41,6 +41,7 @@ from gatepost.errors import (
     Expired,
     GatepostError,
     Malformed,
+    NotForUs,
     Outdated,
     Refused,
     Revoked,
@@ -48,6 +49,7 @@ from gatepost.errors import (
     Stale,
 )
 
+T = TypeVar("T")
 _TRIES: Final = range(4)
 # A repeated answer may hold an access token that is over by now; its refresh token gives the next.
 _RENEWALS: Final = 2
@@ -55,7 +57,9 @@ _RENEWALS: Final = 2
 _NEVER_SETTLED: Final = "what the store holds stays older than what the log says"
 
 
-Renew = Callable[[SealedCookie | TokenCookies], SealedCookie | TokenCookies]
+Renewable = SealedCookie | TokenCookies
+Renew = Callable[[Renewable], Renewable]
+RenewAsync = Callable[[Renewable], Awaitable[Renewable]]
 """What gives a carrier's successor and sees to it that the client gets it. Raises `Refused`, `SlowDown` or `Busy`."""
 
 _LIVE: Final = Standing.LIVE
@@ -119,7 +123,7 @@ class Guard:
             self.tally.refused(presented, error)
             raise
 
-    async def check_async(self, presented: Presented, renew: Renew | None = None) -> Principal | Visitor:
+    async def check_async(self, presented: Presented, renew: RenewAsync | None = None) -> Principal | Visitor:
         """The same as `check`, without blocking the event loop. A known carrier is answered without awaiting."""
         renewals = _RENEWALS
         try:
@@ -136,8 +140,7 @@ class Guard:
                     case Renewal():
                         if not (found.fresh or await self._catch_up_async()):
                             self._require_bold()
-                        given = renew if renewals else None
-                        presented = await to_thread.run_sync(_renewed, found, given)
+                        presented = await _renewed(found, renew if renewals else None)
                         renewals -= 1
                     case never:
                         assert_never(never)
@@ -203,8 +206,7 @@ class Guard:
         self.tally.misses[COOKIE] += 1
         if view is None:
             raise Malformed(detail="no session has this cookie")
-        known = self.cache.standing(view, self._noted(view.session.id))
-        self.cache.keep(self._cookies, handle, known)
+        self.cache.keep(self._cookies, handle, self.cache.standing(view, self.noted(view.session.id)))
 
     def forget_keyed(self) -> None:
         """Verify anew what was believed by a key: one of them is gone."""
@@ -231,7 +233,8 @@ class Guard:
         cache = self.cache
         return tuple(map(len, (cache.cookies, cache.tokens, cache.sealed, cache.cookie_tokens)))
 
-    def _noted(self, session_id: str) -> datetime | None:
+    def noted(self, session_id: str) -> datetime | None:
+        """When a session was last used here, as far as that may not be written yet."""
         return self._seen.get(session_id) or self._flushing.get(session_id)
 
     def _first_seen(self, token: str, handle: bytes, into: Verified) -> Known:
@@ -270,6 +273,9 @@ class Guard:
         handle, cache = digest(access), self.cache.cookie_tokens
         try:
             return handle, TOKEN_COOKIE, cache.get(handle) or self._first_seen(access, handle, cache)
+        except NotForUs:
+            # So would be its successor, and so on: each request would rotate.
+            raise
         except Refused as error:
             return self._renewal(presented, error)
 
@@ -363,7 +369,7 @@ class Guard:
     def _found_standing(self, view: SessionView | None) -> Known:
         if view is None:
             raise Revoked(detail="the session was ended")
-        return self.cache.standing(view, self._noted(view.session.id))
+        return self.cache.standing(view, self.noted(view.session.id))
 
 
 @contextmanager
@@ -388,7 +394,7 @@ def _why(known: Known, standing: Standing, boot: float) -> Refused:
     return (Revoked if standing is Standing.ENDED else Outdated)(detail="the log says so")
 
 
-def _renewed(found: Renewal, renew: Renew | None) -> SealedCookie | TokenCookies:
+def _renewed(found: Renewal, renew: Callable[[Renewable], T] | None) -> T:
     if renew is None:
         raise found.reason
     return renew(found.presented)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
+from typing import NamedTuple
 
 from gatepost.carriers.presented import Presented, SealedCookie, TokenCookies
 from gatepost.carriers.sealed import Opened
@@ -61,8 +62,7 @@ class Renewal:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """One moment on both clocks."""
 
     now: datetime
@@ -92,27 +92,14 @@ def known_session(view: SessionView, granted: Granted, *, until: float, touch_at
 
 def known_token(verified: Verified, granted: Granted, read: Moment, carrier: Carrier) -> Known:
     """A token whose signature and claims were checked at that moment. Its use is noted at once."""
-    claims = verified.claims
+    claims, kid = verified
     roles, permissions = granted(claims.roles)
-    return Known(
-        pos=claims.pos,
-        session_id=claims.sid,
-        account_id=claims.sub,
-        client_id=intern(claims.client_id),
-        jti=claims.jti,
-        kid=verified.kid,
-        who=Principal(
-            account_id=claims.sub,
-            session_id=claims.sid,
-            roles=roles,
-            permissions=permissions,
-            carrier=carrier,
-            authenticated_at=datetime.fromtimestamp(claims.auth_time, UTC),
-            email=None,
-        ),
-        until=read.on_boot_clock(datetime.fromtimestamp(claims.exp, UTC)),
-        touch_at=read.boot,
-    )
+    began = datetime.fromtimestamp(claims.auth_time, UTC)
+    # By place, in the order of the fields: by name it takes a third longer, at every first sight of a token.
+    who = Principal(claims.sub, claims.sid, roles, permissions, carrier, began, None)
+    until = read.on_boot_clock(datetime.fromtimestamp(claims.exp, UTC))
+    client = intern(claims.client_id)
+    return Known(claims.pos, claims.sid, claims.sub, client, claims.jti, kid, who, until, read.boot)
 
 
 def known_sealed(opened: Opened, granted: Granted, *, until: float, touch_at: float) -> Known:

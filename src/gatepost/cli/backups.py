@@ -18,7 +18,7 @@ from gatepost.carriers.sealing import MasterKey
 from gatepost.cli.installation import ACTOR, Installation, json_option, place_options, require_file
 from gatepost.cli.output import in_force, note, printable, say, write_json
 from gatepost.core.changes import AuditRow, Committed, Event
-from gatepost.core.keys import RingKey
+from gatepost.core.keys import RingKey, judge_of
 from gatepost.errors import KeyUnusable, StoreUnusable
 from gatepost.machine import SystemClock, SystemRandomness
 from gatepost.services.commits import Receipt
@@ -105,7 +105,10 @@ def _require_opened(masters: Sequence[MasterKey], copy: StagedBackup) -> None:
 
 
 def _opens(masters: Sequence[MasterKey], keys: Sequence[RingKey]) -> bool:
-    return any(all(opens(key, master) for key in keys) for master in masters)
+    # Judged by the root, as at a start: a single key that is damaged must neither bring back what was withdrawn since
+    # the backup nor make a backup worthless.
+    judge = judge_of(keys)
+    return any(opens(judge, master) for master in masters)
 
 
 def _settled(installation: Installation, settings: Settings, restored: Restored) -> Receipt:

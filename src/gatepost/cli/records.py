@@ -1,20 +1,23 @@
 """The local database as `token inspect` reads it: keys, sessions, the log. It makes nothing and changes nothing.
 
-Needs no master key, because only the public halves of keys are read. Opens no authority, which would make what is
-missing.
+Without the master key it has the public halves of keys and says why it has no more. Opens no authority, which would
+make what is missing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, assert_never
 
-from gatepost.authority import grace_rules, session_limits
-from gatepost.carriers.jws import VerifyingKey
-from gatepost.carriers.keys import verifying_key
+from gatepost.authority import grace_rules, masters_of, session_limits
+from gatepost.carriers.jws import PrivateKey, VerifyingKey
+from gatepost.carriers.keys import open_key, opens, verifying_key
+from gatepost.carriers.sealed import SealingKey
+from gatepost.carriers.sealing import MasterKey
 from gatepost.cli.installation import issuer_of
 from gatepost.cli.output import moment
-from gatepost.core.keys import KeyState
+from gatepost.core.keys import ROOT, KeyState, RingKey
 from gatepost.core.ports import Log, Store
 from gatepost.core.revocation import (
     AccountEnded,
@@ -32,7 +35,7 @@ from gatepost.core.revocation import (
 )
 from gatepost.core.rotation import GraceRules
 from gatepost.core.sessions import SessionLimits
-from gatepost.errors import GatepostError
+from gatepost.errors import GatepostError, KeyUnusable
 from gatepost.machine import SystemRandomness
 from gatepost.settings import Settings
 from gatepost.stores.sql import SqlStore
@@ -44,18 +47,34 @@ _FORGOTTEN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key of the database: who it is, whether it may be used, and how to verify with it."""
+    """A key: what it is for and whether it may be used; `state` is None of one that a server publishes.
+
+    `verifying` or `opening` is there where it can be used here; where neither is, `closed` says why.
+    """
 
     kid: str
-    state: KeyState
-    verifying: VerifyingKey
+    algorithm: str
+    state: KeyState | None
+    verifying: VerifyingKey | None = None
+    opening: SealingKey | None = None
+    closed: str = ""
+
+    @property
+    def state_text(self) -> str:
+        """Its state in a word."""
+        return self.state.value if self.state else "published"
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What is known here: under which address tokens are issued, which keys there are, what lives and what ended."""
+    """What is known here: under which address tokens are issued, which keys there are, what lives and what ended.
+
+    `algorithm` is the one that this installation signs with; `horizon` how long a sealed cookie speaks for itself.
+    """
 
     issuer: str
+    algorithm: str
+    horizon: timedelta
     keys: Mapping[str, KnownKey]
     store: Store
     log: Log
@@ -96,7 +115,9 @@ def open_records(settings: Settings) -> Iterator[Records | str]:
     try:
         yield Records(
             issuer=issuer_of(settings),
-            keys={key.kid: key for key in _known(store)},
+            algorithm=settings.tokens.algorithm,
+            horizon=settings.revocation.horizon,
+            keys={key.kid: key for key in _known(store, settings)},
             store=store,
             log=store.log(),
             limits=session_limits(settings),
@@ -106,11 +127,40 @@ def open_records(settings: Settings) -> Iterator[Records | str]:
         store.close()
 
 
-def _known(store: Store) -> Iterator[KnownKey]:
-    for record in store.ring_keys():
-        verifying = verifying_key(record)
-        if verifying is not None:
-            yield KnownKey(record.id, record.state, verifying)
+def _known(store: Store, settings: Settings) -> Iterator[KnownKey]:
+    records = [record for record in store.ring_keys() if record.algorithm != ROOT]
+    master = _master_of(records, settings)
+    for record in records:
+        try:
+            yield _opened(record, master)
+        except KeyUnusable as error:
+            yield KnownKey(record.id, record.algorithm, record.state, closed=error.message.removesuffix("."))
+
+
+def _opened(record: RingKey, master: MasterKey | str) -> KnownKey:
+    """A key as far as it opens. Raises `KeyUnusable`."""
+    verifying = verifying_key(record)
+    if verifying is not None:
+        return KnownKey(record.id, record.algorithm, record.state, verifying=verifying)
+    if isinstance(master, str):
+        return KnownKey(record.id, record.algorithm, record.state, closed=master)
+    held = open_key(record, master).held
+    if isinstance(held, PrivateKey):
+        return KnownKey(record.id, record.algorithm, record.state, verifying=held.verifying)
+    opening = SealingKey(record.id, held.raw, record.state is KeyState.WITHDRAWN)
+    return KnownKey(record.id, record.algorithm, record.state, opening=opening)
+
+
+def _master_of(records: Sequence[RingKey], settings: Settings) -> MasterKey | str:
+    """The master key under which these lie, or why there is none. It is only looked for: nothing is put right."""
+    try:
+        candidates = masters_of(settings, SystemRandomness()).candidates()
+    except KeyUnusable as error:
+        return error.message.removesuffix(".")
+    for master in candidates:
+        if any(opens(record, master) for record in records):
+            return master
+    return "the master key is not the one that belongs to this database"
 
 
 def _in_words(fact: Fact) -> str:

@@ -1,20 +1,28 @@
-"""`gatepost token inspect`: looks into a token without letting it leave the machine. Exit code 0 if it would pass."""
+"""`gatepost token inspect`: looks into a credential without letting it leave the machine.
+
+Owns the command, its words and its exit code: 1 where the credential would be refused. `inspection.py` judges.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from gatepost.cli.inspection import Inspection, inspect, instant_of, span
+from gatepost.cli.finding import Inspection, instant_of, span
+from gatepost.cli.inspection import Verdict, inspect_pasted
 from gatepost.cli.installation import Installation, json_option, place_options
 from gatepost.cli.output import moment, printable, say, write_json
+from gatepost.cli.pasted import Place
 from gatepost.cli.prompting import read_token
-from gatepost.cli.records import open_records
+from gatepost.cli.published import Published, fetch_published
+from gatepost.cli.records import KnownKey, Records, open_records
 from gatepost.errors import InvalidFields
 from gatepost.machine import SystemClock
+from gatepost.settings import Settings
 from gatepost.web.answers import instant
 
 _TIMES: Final = ("iat", "nbf", "auth_time", "exp")
@@ -27,24 +35,49 @@ def token() -> None:
 
 @token.command("inspect")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--server", metavar="URL", help="Judge by the keys that this issuer publishes, without a database."
+)
+@click.option(
+    "--audience", metavar="NAME", help="The service that is to accept it; default the issuer itself."
+)
 @json_option
 @place_options
-def inspect_token(installation: Installation, file: Path | None, as_json: bool) -> None:
-    """Show what the token in FILE (or stdin) holds, and whether it would be accepted now and why not.
+def inspect_token(
+    installation: Installation, file: Path | None, server: str | None, audience: str | None, as_json: bool
+) -> None:
+    """Show what the credential in FILE (or stdin) holds, and whether it would be accepted now and why not.
 
-    Takes an access token, a refresh token or the value of a session cookie. The token itself is not repeated.
+    Takes access and refresh tokens, the values of session cookies and sealed cookies, and header lines as they are
+    copied from a browser: Cookie, Set-Cookie, Authorization. It repeats no secret and sends none anywhere.
     """
     text = read_token(file)
     if not text:
         raise InvalidFields({"token": "No token was given."})
-    now = SystemClock().now()
-    with open_records(installation.settings()) as records:
-        found = inspect(text, records, now)
+    settings, now = installation.settings(), SystemClock().now()
+    with _knowledge(settings, server) as knowledge:
+        verdict = inspect_pasted(text, settings.cookies.name, knowledge, now, audience=audience)
     if as_json:
-        write_json(_item(found))
+        write_json(_answer(verdict))
     else:
-        _show(found, now)
-    click.get_current_context().exit(0 if found.accepted else 1)
+        _show_all(verdict, now)
+    click.get_current_context().exit(1 if verdict.accepted is False else 0)
+
+
+@contextmanager
+def _knowledge(settings: Settings, server: str | None) -> Iterator[Records | Published | str]:
+    if server is not None:
+        yield fetch_published(server)
+        return
+    with open_records(settings) as records:
+        yield records
+
+
+def _answer(verdict: Verdict) -> dict[str, Any]:
+    if len(verdict.found) == 1:
+        return _item(verdict.found[0])
+    items = [_item(one) for one in verdict.found]
+    return {"accepted": verdict.accepted, "sentence": verdict.sentence, "items": items}
 
 
 def _item(found: Inspection) -> dict[str, Any]:
@@ -53,18 +86,37 @@ def _item(found: Inspection) -> dict[str, Any]:
         "accepted": found.accepted,
         "reasons": found.reasons,
         "remarks": found.remarks,
+        "unchecked": found.unchecked or None,
+        "found": found.place.value,
         "header": found.header,
         "claims": found.claims,
         "times": {name: instant(at) for name, at in _times(found.claims).items()},
-        "key": {"kid": found.key.kid, "state": found.key.state.value} if found.key else None,
+        "key": _key(found.key) if found.key else None,
         "session": _session(found),
     }
 
 
+def _key(key: KnownKey) -> dict[str, str]:
+    return {"kid": key.kid, "algorithm": key.algorithm, "state": key.state_text}
+
+
+def _show_all(verdict: Verdict, now: datetime) -> None:
+    for found in verdict.found:
+        _show(found, now)
+        if len(verdict.found) > 1:
+            say()
+    if verdict.sentence:
+        say(verdict.sentence)
+
+
 def _show(found: Inspection, now: datetime) -> None:
-    say(f"This is {'a thing of no known kind' if found.kind == 'unknown' else _with_article(found.kind)}.")
+    place = "" if found.place is Place.BARE else f", {found.place.value}"
+    say(
+        f"This is {'a thing of no known kind' if found.kind == 'unknown' else _with_article(found.kind)}{place}."
+    )
     times = _times(found.claims)
-    for title, part in (("Header", found.header), ("Claims", found.claims), ("Session", _session(found))):
+    holds = "Holds" if found.kind == "sealed cookie" else "Claims"
+    for title, part in (("Header", found.header), (holds, found.claims), ("Session", _session(found))):
         if part:
             say(f"{title}:")
             for name, value in part.items():
@@ -72,15 +124,30 @@ def _show(found: Inspection, now: datetime) -> None:
                 words = f" ({moment(at)}, {span(at, now)})" if at else ""
                 say(f"  {printable(name)}: {_text(value)}{words}")
     if found.key is not None:
-        say(f"Signed by the key {found.key.kid}, which is {found.key.state.value}.")
+        key = found.key
+        say(f"{_of_key(found)} {printable(key.kid)} ({key.algorithm}), which is {key.state_text}.")
     for sentence in found.remarks:
-        say(sentence)
-    if found.accepted:
-        say("A server here would accept it now.")
-        return
-    say("It would not be accepted:")
-    for sentence in found.reasons:
-        say(f"  {printable(sentence)}")
+        say(printable(sentence))
+    _show_verdict(found)
+
+
+def _of_key(found: Inspection) -> str:
+    if found.kind == "JWT" or found.claims is None:
+        return "It names the key"
+    return "Sealed by the key" if found.kind == "sealed cookie" else "Signed by the key"
+
+
+def _show_verdict(found: Inspection) -> None:
+    match found.accepted:
+        case True:
+            say("A server here would accept it now.")
+        case None:
+            say("Nothing that can be checked from here speaks against it.")
+            say(found.unchecked)
+        case _:
+            say("It would not be accepted:")
+            for sentence in found.reasons:
+                say(f"  {printable(sentence)}")
 
 
 def _with_article(kind: str) -> str:

@@ -99,6 +99,11 @@ class Forget:
 Step = Make | Promote | Retire | Withdraw | Forget
 
 
+def judge_of(records: Sequence[RingKey]) -> RingKey:
+    """The record that tells whether a master key is the right one: the root, or the oldest where there is none yet."""
+    return next((record for record in records if record.id == ROOT), records[0])
+
+
 def decide_turn(
     keys: Sequence[RingKey], now: datetime, rules: KeyRules, unusable: Collection[str] = ()
 ) -> tuple[Step, ...]:

@@ -123,6 +123,12 @@ class Store(SessionStore, Protocol):
         Numbers are in commit order: once a row can be read, none with a smaller number appears any more.
         """
 
+    def repeats_elsewhere(self, session_ids: Sequence[str]) -> dict[str, AuditRow]:
+        """For each of these sessions that has one: the newest row of a refresh that was repeated from elsewhere.
+
+        Costs what the sessions cost, however long the trail is: anybody makes it longer, by failing to sign in.
+        """
+
     def audit_entries(self, *, after: int, upto: int, limit: int) -> list[Entry]:
         """The same rows as bytes, those after a number up to another, whatever anybody has made of them."""
 

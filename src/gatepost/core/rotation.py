@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gatepost.core.secrets import RefreshHandle, digest, same
-from gatepost.core.sessions import FIRST_PARTY, Carrier, SessionView
+from gatepost.core.sessions import AHEAD, FIRST_PARTY, Carrier, SessionView
 
 MOST_REPEATS: Final = 128
 
@@ -123,18 +123,27 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """A predecessor that was used at what is now the future: the wall clock was set back since.
+
+    Whether its grace is over this clock cannot say. It gets no answer, and proves nothing against anybody.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """A token of this family that was used up: somebody has a copy. End the session."""
 
 
 def decide_rotation(
     family: RefreshFamily, presented: RefreshHandle, grace: Grace, now: datetime
-) -> Unknown | Dead | Rotate | Repeat | Replayed:
+) -> Unknown | Dead | Rotate | Repeat | Ahead | Replayed:
     """What a presented token of a family is. Whether the session behind it stands is asked separately.
 
     Only the immediate predecessor has a grace, and the one before it for as long as the first use of its successor is
     fresh: one for older generations would let a thief and a victim go on side by side. A rotor that was never ours but
     comes with the right family is a replay too: the family is secret, so whoever knows it once held a genuine token.
+    A use that lies more than `AHEAD` after `now` begins no grace: it would last until the time has caught up.
     """
     if not same(digest(presented.family), family.family):
         return Unknown()
@@ -143,21 +152,23 @@ def decide_rotation(
     rotor = digest(presented.rotor)
     if same(rotor, family.rotor):
         return Rotate()
-    for predecessor, end in _in_grace(family, grace):
+    for predecessor, newest, end in _in_grace(family, grace):
         if same(rotor, predecessor.rotor) and predecessor.sealed is not None and now < end:
-            return Repeat(predecessor.sealed)
+            return Repeat(predecessor.sealed) if newest <= now + AHEAD else Ahead()
     return Replayed()
 
 
-def _in_grace(family: RefreshFamily, grace: Grace) -> Iterator[tuple[Predecessor, datetime]]:
-    """The predecessors that may have a grace, each with the moment at which it ends."""
+def _in_grace(family: RefreshFamily, grace: Grace) -> Iterator[tuple[Predecessor, datetime, datetime]]:
+    """The predecessors that may have a grace: each with the newest moment it is counted from, and with its end."""
     previous, earlier = family.previous, family.earlier
-    if previous is None:
+    # No grace needs no clock, so no clock that is set makes one of it.
+    if previous is None or not grace.longest:
         return
-    yield previous, previous.rotated_at + grace.longest
-    if earlier is not None and grace.while_unused is not None:
-        used_at = previous.rotated_at
-        yield earlier, min(earlier.rotated_at + grace.longest, used_at + grace.after_rotation)
+    used_at = previous.rotated_at
+    yield previous, used_at, used_at + grace.longest
+    if earlier is not None and grace.while_unused is not None and grace.after_rotation:
+        end = min(earlier.rotated_at + grace.longest, used_at + grace.after_rotation)
+        yield earlier, max(earlier.rotated_at, used_at), end
 
 
 def rotated(family: RefreshFamily, rotor: bytes, used: Predecessor, grace: Grace) -> RefreshFamily:

@@ -13,6 +13,9 @@ from typing import Any, Final
 from gatepost.core.accounts import Account
 
 FIRST_PARTY = "first-party"
+# Clocks that are further apart than this are not skewed, one of them was set. Less would refuse what a neighbour has
+# issued whose clock is a minute or two ahead, and each renewal of it again.
+AHEAD: Final = timedelta(minutes=5)
 
 
 class Carrier(StrEnum):
@@ -73,6 +76,12 @@ class SessionView:
     pos: int
     client_ended: int = 0
 
+    @property
+    def ended(self) -> int:
+        """The position of the newest fact that ended everyone, the client or the account; what is older is over."""
+        account_ended = self.account.ended_pos if self.account else 0
+        return max(self.everyone_ended, self.client_ended, account_ended)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
@@ -90,9 +99,9 @@ class SessionLimits:
             return self.idle
         return self.visitor_idle if session.data else self.visitor_empty
 
-    def idle_expiry(self, session: Session) -> datetime:
-        """The moment at which the session ends unless it is used before."""
-        return min(session.last_seen_at + self.idle_of(session), session.expires_at)
+    def idle_expiry(self, session: Session, seen: datetime | None = None) -> datetime:
+        """The moment at which the session ends unless it is used; `seen` is its last use if the record is older."""
+        return min((seen or session.last_seen_at) + self.idle_of(session), session.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +124,9 @@ class Ended:
 def decide_session(view: SessionView, limits: SessionLimits, now: datetime) -> Alive | TimedOut | Ended:
     """Whether a session from durable storage stands at `now`. The very second of its end is already over."""
     session, account = view.session, view.account
-    if session.pos < max(view.everyone_ended, view.client_ended):
+    if session.pos < view.ended:
         return Ended()
-    if session.account_id is not None and (
-        account is None or account.locked_at is not None or session.pos < account.ended_pos
-    ):
+    if session.account_id is not None and (account is None or account.locked_at is not None):
         return Ended()
     until = limits.idle_expiry(session)
     return Alive(until) if now < until else TimedOut()

@@ -7,14 +7,14 @@ from typing import Final
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.changes import AuditRow, Change, Event
-from gatepost.core.emails import parse_email
+from gatepost.core.emails import Email, parse_email
 from gatepost.core.passwords import Verified, normalise
-from gatepost.core.permissions import unknown_roles
+from gatepost.core.permissions import FIRST_ROLES, unknown_roles
 from gatepost.core.ports import PasswordHashing
 from gatepost.core.principals import Principal
 from gatepost.core.revocation import AccountEnded, AccountOutdated
 from gatepost.core.secrets import Secret, digest
-from gatepost.core.sessions import Origin
+from gatepost.core.sessions import Origin, Session
 from gatepost.errors import EmailTaken, InvalidCredentials, InvalidFields, NotFound
 from gatepost.services.commits import Receipt
 from gatepost.services.means import Means
@@ -22,6 +22,7 @@ from gatepost.services.passwords import PasswordPolicy
 from gatepost.services.standing import own_session
 
 INVITATION_LIFE: Final = timedelta(minutes=30)
+_LONGEST: Final = Email("x" * 254, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,16 @@ class Changed:
     receipt: Receipt | None
 
 
+Measure = Callable[[Account], tuple[Session, ...]]
+"""Raises `TooLarge` for an account that a carrier could not hold; gives back the sessions that it looked at."""
+
+
+def _unmeasured(account: Account) -> tuple[Session, ...]:
+    return ()
+
+
 class Accounts:
-    """What can be done with accounts."""
+    """What can be done with accounts. `measure` is asked before an account gets roles."""
 
     def __init__(
         self,
@@ -41,11 +50,13 @@ class Accounts:
         hashing: PasswordHashing,
         policy: PasswordPolicy,
         roles: Mapping[str, tuple[str, ...]],
+        measure: Measure = _unmeasured,
     ) -> None:
         self._means = means
         self._hashing = hashing
         self._policy = policy
         self.roles = roles
+        self._measure = measure
 
     def find(self, name: str) -> Account:
         """The account with this id or e-mail. Raises `NotFound`."""
@@ -65,7 +76,7 @@ class Accounts:
         return accounts, accounts[-1].id if len(accounts) == limit else None
 
     def create(self, email: str, password: str, roles: Sequence[str], actor: str) -> Account:
-        """A new account. Raises `InvalidFields`, `WeakPassword`, `EmailTaken`."""
+        """A new account. Raises `InvalidFields`, `WeakPassword`, `EmailTaken`, and `TooLarge` as `set_roles` does."""
         parsed = parse_email(email)
         self._require_roles(roles)
         password_hash = self._hashing.hash(self._policy.require(password, parsed))
@@ -75,6 +86,7 @@ class Accounts:
                 raise EmailTaken
             now = self._means.clock.now()
             account = Account(self._means.identifiers.name(), parsed, password_hash, _distinct(roles), now)
+            self._measure(account)
             row = AuditRow(
                 Event.ACCOUNT_CREATED,
                 now,
@@ -107,14 +119,24 @@ class Accounts:
         return self._changed(name, decide)
 
     def set_roles(self, name: str, roles: Sequence[str], actor: str) -> Changed:
-        """Replace an account's roles; they count from the next request on. Raises `InvalidFields`."""
+        """Replace an account's roles; they count from the next request on.
+
+        Raises `InvalidFields`, and `TooLarge` with the sizes if a token or a sealed cookie could not hold them: nothing
+        is written then, and nobody meets the refusal at a renewal.
+        """
         self._require_roles(roles)
 
         def decide(account: Account, now: datetime) -> Change:
             changed = replace(account, roles=_distinct(roles))
             more = {"before": ",".join(account.roles), "after": ",".join(changed.roles)}
             row = AuditRow(Event.ROLES_CHANGED, now, account_id=account.id, actor=actor, more=more)
-            return Change(at=now, put=(changed,), facts=(AccountOutdated(account.id),), audit=(row,))
+            return Change(
+                at=now,
+                put=(changed,),
+                expects=self._measure(changed),
+                facts=(AccountOutdated(account.id),),
+                audit=(row,),
+            )
 
         return self._changed(name, decide)
 
@@ -180,8 +202,13 @@ class Accounts:
         return InvalidCredentials("The current password is not right.")
 
     def invite(self, role: str, actor: str) -> Secret:
-        """A new one-time link's secret, good for 30 minutes. Older open links for the role are taken back."""
+        """A new one-time link's secret, good for 30 minutes. Older open links for the role are taken back.
+
+        Raises `InvalidFields`, and `TooLarge` as `set_roles` does: the link would make an account that has no token.
+        """
         self._require_roles([role])
+        roles = _distinct((role, *FIRST_ROLES))
+        self._measure(Account(self._means.identifiers.name(), _LONGEST, None, roles, self._means.clock.now()))
 
         def step() -> Secret:
             now, secret = self._means.clock.now(), self._means.identifiers.secret()

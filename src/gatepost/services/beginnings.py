@@ -98,9 +98,12 @@ class Beginnings:
 
     def audiences(self, wish: Wish) -> tuple[str, ...]:
         """Whom the tokens of this sign-in are for; nobody where there are none. Raises `InvalidTarget`."""
-        if wish.carrier in REFRESHING:
-            return self._tokens.audiences(wish.resource)
-        return ()
+        if wish.carrier not in REFRESHING:
+            return ()
+        if wish.carrier is Carrier.TOKEN_COOKIE and wish.resource:
+            # A browser shows them to us, whomever else they are for.
+            return self._tokens.audiences((self._tokens.issuer, *wish.resource))
+        return self._tokens.audiences(wish.resource)
 
     def visit(self, carrier: Carrier, origin: Origin) -> Visiting:
         """A session for somebody without an account. Raises `CarrierUnavailable`."""

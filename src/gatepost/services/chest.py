@@ -36,6 +36,7 @@ from gatepost.core.keys import (
     Step,
     Withdraw,
     decide_turn,
+    judge_of,
 )
 from gatepost.core.ports import Store
 from gatepost.core.revocation import KeyEnded
@@ -189,7 +190,7 @@ class KeyChest:
 
     def _master_of(self, records: Sequence[RingKey]) -> MasterKey | None:
         """The master key under which the records lie, judged by the root or else by the oldest."""
-        judge = next((one for one in records if one.id == ROOT), records[0])
+        judge = judge_of(records)
         if self._master is not None and opens(judge, self._master):
             return self._master
         try:

@@ -14,7 +14,7 @@ from gatepost.services.identifiers import Identifiers
 class Means:
     """The store to read from, the commits to write through, time, identifiers and the session limits.
 
-    `saw` notes that a session was used, for the batched flush of `last_seen_at`.
+    `saw` notes that a session was used, for the batched flush of `last_seen_at`; `noted` is the newest such note.
     """
 
     store: Store
@@ -23,3 +23,4 @@ class Means:
     identifiers: Identifiers
     limits: SessionLimits
     saw: Callable[[str, datetime], None]
+    noted: Callable[[str], datetime | None] = lambda session_id: None

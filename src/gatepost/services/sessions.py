@@ -18,7 +18,6 @@ from gatepost.services.sealed import SealedSessions
 from gatepost.services.standing import own_session, require_standing, stands
 
 _MOST_DEPTH: Final = 32
-_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +47,13 @@ class Sessions:
         return [self._standing(view) for view in views if self._stands(view)]
 
     def repeats_elsewhere(self, sessions: Sequence[Standing]) -> dict[str, AuditRow]:
-        """For each of these sessions of one account: the last time its refresh token was repeated from elsewhere.
+        """For each of these sessions: the last time its refresh token was repeated from elsewhere.
 
         A lost answer is asked for again from where it was lost. From another address or program it may be a thief, who
         got the same as the owner: the owner is told, and decides.
         """
-        held = {
-            one.session.id: one.session.account_id for one in sessions if one.session.carrier in REFRESHING
-        }
-        found: dict[str, AuditRow] = {}
-        for account_id in {account_id for account_id in held.values() if account_id is not None}:
-            after = 0
-            while page := self._means.store.audit_rows(account_id=account_id, after=after, limit=_PAGE):
-                after = page[-1][0]
-                rows = [row for _, row in page if row.event is Event.REFRESH_REPEATED_ELSEWHERE]
-                found |= {row.session_id: row for row in rows if row.session_id in held}
-        return found
+        held = [one.session.id for one in sessions if one.session.carrier in REFRESHING]
+        return self._means.store.repeats_elsewhere(held) if held else {}
 
     def everyone(self, *, after: str | None, limit: int) -> tuple[list[Standing], str | None]:
         """Live sessions of all accounts, one page, and the id to go on after."""
@@ -90,10 +80,13 @@ class Sessions:
             session = view.session
             merged = merge_patch(session.data, patch)
             self._require_fits(merged)
+            expects: tuple[Account, ...] = ()
             if session.carrier is Carrier.SEALED:
-                self._sealed.require_fits(replace(view, session=replace(session, data=merged)))
+                self._sealed.require_writable(replace(view, session=replace(session, data=merged)))
+                # Its roles share the cookie: data and roles that fit each alone must not be written at once.
+                expects = (view.account,) if view.account else ()
             now = self._means.clock.now()
-            self._means.commits.commit(Change(at=now, put=(replace(session, data=merged),)))
+            self._means.commits.commit(Change(at=now, put=(replace(session, data=merged),), expects=expects))
             return merged
 
         return self._means.commits.decided(step)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 from gatepost.carriers.jws import PrivateKey
+from gatepost.carriers.tokens import Kind
 from gatepost.checking.known import Moment
 from gatepost.core.ports import Clock
 from gatepost.core.principals import Principal
@@ -148,6 +149,7 @@ def _holder(checked: Checked, read: Moment) -> Holder:
         authenticated_at=who.authenticated_at,
         ends_at=_on_wall_clock(checked.until, read),
         pos=checked.pos,
+        kind=Kind.SHORT,
     )
 
 

@@ -21,8 +21,7 @@ def refreshable(means: Means, view: RefreshView) -> Session | None:
     held = view.session
     if held is None or not stands(means, held):
         return None
-    ended = max(held.everyone_ended, held.client_ended, held.account.ended_pos if held.account else 0)
-    return None if view.family.pos < ended else held.session
+    return None if view.family.pos < held.ended else held.session
 
 
 def require_standing(means: Means, who: Principal | Visitor) -> SessionView:

@@ -5,7 +5,7 @@ to whoever asks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,12 +13,13 @@ import msgspec
 
 from gatepost.carriers.keys import Rings
 from gatepost.carriers.sealing import derive, seal, unseal
-from gatepost.carriers.tokens import audiences_of
+from gatepost.carriers.tokens import Kind, audiences_of
 from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.revocation import SessionEnded
 from gatepost.core.rotation import (
     MOST_REPEATS,
+    Ahead,
     Dead,
     GraceRules,
     Predecessor,
@@ -32,9 +33,9 @@ from gatepost.core.rotation import (
     rotated,
 )
 from gatepost.core.secrets import RefreshHandle, Secret, digest, parse_refresh
-from gatepost.core.sessions import Alive, Carrier, Origin, Session, SessionView, decide_session
+from gatepost.core.sessions import FIRST_PARTY, Alive, Carrier, Origin, Session, decide_session
 from gatepost.errors import Conflict, InvalidGrant, InvalidTarget, SlowDown
-from gatepost.services.access_tokens import AccessTokens, Holder
+from gatepost.services.access_tokens import AccessTokens, Holder, TokenForm
 from gatepost.services.means import Means
 from gatepost.services.outcomes import Outcomes
 
@@ -51,6 +52,7 @@ class TokenRules:
     access_life: timedelta
     refresh_life: timedelta
     grace: GraceRules
+    form: TokenForm = field(default_factory=TokenForm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,16 @@ class _Holder:
     pos: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How a refresh token was shown: for whom, from where, in which carrier, beside whose access token."""
+
+    resource: tuple[str, ...]
+    origin: Origin
+    carrier: Carrier
+    session_id: str | None
+
+
 class _Answer(msgspec.Struct, frozen=True):
     """A rotation's answer as it lies sealed for a repeat."""
 
@@ -92,8 +104,13 @@ class Tokens:
     def __init__(self, means: Means, ring: Rings, rules: TokenRules) -> None:
         self._means = means
         self._rules = rules
-        self.access = AccessTokens(ring, rules.issuer, means.identifiers)
+        self.access = AccessTokens(ring, rules.issuer, means.identifiers, rules.form)
         self.outcomes = Outcomes()
+
+    @property
+    def issuer(self) -> str:
+        """Who issues, and who checks what a browser holds."""
+        return self._rules.issuer
 
     def audiences(self, requested: Sequence[str]) -> tuple[str, ...]:
         """The audiences of a new family. Raises `InvalidTarget` (RFC 8707 section 2)."""
@@ -101,6 +118,13 @@ class Tokens:
         if chosen is None:
             raise InvalidTarget
         return chosen
+
+    def require_fits(self, account: Account) -> None:
+        """Raise `TooLarge` if a token for all audiences could not hold what the account's roles say."""
+        now, name = self._means.clock.now(), self._means.identifiers.name()
+        for kind in (Kind.BEARER, Kind.COOKIE):
+            holder = Holder(account.id, name, FIRST_PARTY, account.roles, now, now, 0, kind)
+            self.access.require_fits(holder, self._rules.audiences, now)
 
     def first_pair(
         self, account: Account, session: Session, audiences: tuple[str, ...], now: datetime
@@ -122,45 +146,52 @@ class Tokens:
         return family, TokenPair(access, handle.token, expires_at, family.expires_at)
 
     def refresh(
-        self, token: str, origin: Origin, resource: Sequence[str] = (), carrier: Carrier = Carrier.TOKEN
+        self,
+        token: str,
+        origin: Origin,
+        resource: Sequence[str] = (),
+        carrier: Carrier = Carrier.TOKEN,
+        session_id: str | None = None,
     ) -> TokenPair:
         """Use a refresh token. Raises `InvalidGrant`, `InvalidTarget`, `SlowDown` or `Busy`.
 
         A replay of a used-up token ends the whole session first and is then refused like any other. `carrier` is how
-        the token was shown: one whose session has another is refused without effect.
+        the token was shown, `session_id` whose access token was shown beside it: one of another session is refused
+        without effect.
         """
+        shown = _Shown(tuple(resource), origin, carrier, session_id)
         with self.outcomes.refusals(_REFRESH):
             handle = parse_refresh(token)
             if handle is None:
                 raise InvalidGrant(detail="not the form of a refresh token")
-            answer = self._means.commits.decided(lambda: self._refresh(handle, origin, resource, carrier))
+            answer = self._means.commits.decided(lambda: self._refresh(handle, shown))
         if isinstance(answer, Replayed):
             self.outcomes.count(_REFRESH, "replayed")
             raise InvalidGrant(detail="a used-up refresh token was replayed; its session was ended")
         return answer
 
-    def _refresh(
-        self, handle: RefreshHandle, origin: Origin, resource: Sequence[str], carrier: Carrier
-    ) -> TokenPair | Replayed:
+    def _refresh(self, handle: RefreshHandle, shown: _Shown) -> TokenPair | Replayed:
         now = self._means.clock.now()
         view = self._means.store.refresh(handle.id)
         if view is None:
             raise InvalidGrant(detail="no such family")
-        # A token out of a cookie that script cannot read, shown as one that script holds, or the other way about: not
-        # its owner's doing, and no proof that it was used up.
-        if view.session is not None and view.session.session.carrier is not carrier:
+        # A token out of a cookie that script cannot read, shown as one that script holds, or the other way about, or
+        # beside an access token of somebody else: not its owner's doing, and no proof that it was used up.
+        if view.session is not None and view.session.session.carrier is not shown.carrier:
             raise InvalidGrant(detail="shown as another carrier than that of its session")
-        meaning = decide_rotation(view.family, handle, self._rules.grace.of(carrier), now)
-        if isinstance(meaning, Unknown | Dead):
+        if shown.session_id not in {None, view.family.session_id}:
+            raise InvalidGrant(detail="shown beside an access token of another session")
+        meaning = decide_rotation(view.family, handle, self._rules.grace.of(shown.carrier), now)
+        if isinstance(meaning, Unknown | Dead | Ahead):
             raise InvalidGrant(detail=f"refresh token is {type(meaning).__name__.lower()}")
         holder = self._require_alive(view, now)
         match meaning:
             case Rotate():
-                return self._rotate(view.family, holder, handle, origin, resource)
+                return self._rotate(view.family, holder, handle, shown)
             case Repeat(sealed):
-                return self._repeat(view.family, holder, handle, origin, sealed)
+                return self._repeat(view.family, holder, handle, shown.origin, sealed)
             case Replayed():
-                self._end_replayed(holder, origin)
+                self._end_replayed(holder, shown.origin)
                 return meaning
 
     def _require_alive(self, view: RefreshView, now: datetime) -> _Holder:
@@ -169,20 +200,15 @@ class Tokens:
             raise InvalidGrant(detail="the session is gone")
         if not isinstance(decide_session(session_view, self._means.limits, now), Alive):
             raise InvalidGrant(detail="the session has ended")
-        if view.family.pos < _ended(session_view):
+        if view.family.pos < session_view.ended:
             raise InvalidGrant(detail="the family is older than an ending")
         return _Holder(session_view.account, session_view.session, session_view.pos)
 
     def _rotate(
-        self,
-        family: RefreshFamily,
-        holder: _Holder,
-        handle: RefreshHandle,
-        origin: Origin,
-        resource: Sequence[str],
+        self, family: RefreshFamily, holder: _Holder, handle: RefreshHandle, shown: _Shown
     ) -> TokenPair:
-        now = self._means.clock.now()
-        audiences = audiences_of(resource, family.audiences)
+        now, origin = self._means.clock.now(), shown.origin
+        audiences = audiences_of(shown.resource, family.audiences)
         if audiences is None:
             raise InvalidTarget
         rotor = self._means.identifiers.rotor()
@@ -250,12 +276,9 @@ class Tokens:
             authenticated_at=session.started_at,
             ends_at=session.expires_at,
             pos=holder.pos,
+            kind=Kind.COOKIE if session.carrier is Carrier.TOKEN_COOKIE else Kind.BEARER,
         )
         return self.access.issue(whose, audiences, self._rules.access_life, now)
-
-
-def _ended(view: SessionView) -> int:
-    return max(view.everyone_ended, view.client_ended, view.account.ended_pos if view.account else 0)
 
 
 def _came_from(family: RefreshFamily, sealed: bytes) -> Origin | None:

@@ -98,7 +98,9 @@ def _master_key(value: object) -> object:
     if isinstance(value, Secret):
         value = value.reveal()
     if not isinstance(value, str) or _MASTER_KEY.fullmatch(value.strip()) is None:
-        raise ValueError("must be 256 random bits in base64url, 43 characters, as a master.key file holds them")
+        raise ValueError(
+            "must be 256 random bits in base64url, 43 characters, as a master.key file holds them"
+        )
     return Secret(value.strip())
 
 

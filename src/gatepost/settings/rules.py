@@ -4,8 +4,10 @@ Refuses to judge single values (their types do) and to read anything. `loading` 
 last rules are about the server's own port and do not apply when another server carries the application.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Final
 
 from gatepost.settings.addresses import is_loopback, issuer_origin, parse_origin
 from gatepost.settings.amounts import duration_text
@@ -13,6 +15,8 @@ from gatepost.settings.tree import Settings
 
 Name = Callable[[str], str]
 Rule = Callable[[Settings, Name], str | None]
+_COOKIE: Final = 4096
+"""How many bytes of a cookie a browser keeps."""
 
 
 def _production_has_a_url(settings: Settings, name: Name) -> str | None:
@@ -81,6 +85,34 @@ def _a_master_key_before_has_one_after(settings: Settings, name: Name) -> str | 
     if settings.keys.master_before is None or settings.keys.master is not None:
         return None
     return f"{name('keys.master_before')} works only together with {name('keys.master')}; set both or neither"
+
+
+def _audiences_fit_a_token(settings: Settings, name: Name) -> str | None:
+    if _encoded(settings.audiences) <= _COOKIE:
+        return None
+    return (
+        f"{name('tokens.audiences')} must be shorter: all of them together do not fit into a token in a cookie, "
+        f"which has {_COOKIE} bytes"
+    )
+
+
+def _permissions_of_a_role_fit_a_token(settings: Settings, name: Name) -> str | None:
+    # The least that a token would hold. To the very byte it is measured where somebody is given the role.
+    if not settings.tokens.permissions:
+        return None
+    around = _encoded(settings.audiences)
+    for role, permissions in settings.roles.items():
+        if around + _encoded(permissions) > _COOKIE:
+            return (
+                f"{name(f'roles.{role}')} permits more than fits into a token in a cookie, which has {_COOKIE} bytes; "
+                f"set {name('tokens.permissions')} to false or give the role fewer permissions"
+            )
+    return None
+
+
+def _encoded(texts: Sequence[str]) -> int:
+    """How many bytes a list of texts takes in a token, at least."""
+    return len(json.dumps(list(texts), separators=(",", ":"), ensure_ascii=False).encode()) * 4 // 3
 
 
 def _bound_within_horizon(settings: Settings, name: Name) -> str | None:
@@ -166,6 +198,8 @@ RULES: tuple[Rule, ...] = (
     _refresh_within_session,
     _bound_within_horizon,
     _one_secret_is_for_one_service,
+    _audiences_fit_a_token,
+    _permissions_of_a_role_fit_a_token,
     _keys_known_before_they_sign,
     _a_master_key_before_has_one_after,
     _passwords_long_enough,

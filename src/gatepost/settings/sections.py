@@ -142,6 +142,10 @@ class Tokens(Section):
     audiences: Annotated[tuple[Audience, ...], Items] = Field(
         default=(), description="services tokens are for, beside us"
     )
+    permissions: bool = Field(
+        default=False,
+        description="say in tokens what their roles permit, for services that have no table of roles",
+    )
     access_ttl: Annotated[Duration, lasting(SECOND)] | None = Field(
         default=None, description="life of an access token; default and limit revocation.horizon"
     )
@@ -194,7 +198,7 @@ class Cookies(Section):
 
     name: CookieName = Field(default="gatepost", description="the word in all our cookies' names")
     sealed_limit: Bytes = Field(
-        default=3072, ge=512, le=4096, description="bytes of a sealed cookie, name and value together"
+        default=3072, ge=1024, le=4096, description="bytes of a sealed cookie, name and value together"
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
-from gatepost.core.changes import AuditRow, Change, Committed
+from gatepost.core.changes import AuditRow, Change, Committed, Event
 from gatepost.core.clients import Client
 from gatepost.core.folding import fold
 from gatepost.core.keys import RingKey
@@ -193,6 +193,13 @@ class MemoryStore:
             numbered = list(enumerate(self._audit, 1))[max(0, after) :]
         found = (pair for pair in numbered if account_id is None or pair[1].account_id == account_id)
         return [(number, own_audit(row)) for number, row in found][:limit]
+
+    def repeats_elsewhere(self, session_ids: Sequence[str]) -> dict[str, AuditRow]:
+        """For each of these sessions that has one: the newest row of a refresh that was repeated from elsewhere."""
+        asked = set(session_ids)
+        with self._open():
+            rows = [row for row in self._audit if row.event is Event.REFRESH_REPEATED_ELSEWHERE]
+        return {row.session_id: own_audit(row) for row in rows if row.session_id in asked}
 
     def audit_entries(self, *, after: int, upto: int, limit: int) -> list[Entry]:
         """The same rows as bytes, those after a number up to another."""

@@ -24,7 +24,7 @@ from gatepost.core.revocation import Standing, Subject
 from gatepost.core.rotation import GraceRules, RefreshFamily, RefreshView
 from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
-from gatepost.stores import revisions, sql_seals, sql_standing
+from gatepost.stores import revisions, sql_seals, sql_standing, sql_trail
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import micros
 from gatepost.stores.sql_facts import HEAD, append, start_log
@@ -37,7 +37,6 @@ from gatepost.stores.sql_records import (
     ZERO,
     account_at,
     at_most,
-    audit_at,
     audit_row,
     client_of,
     invitation_of,
@@ -126,10 +125,6 @@ _LINK: Final = text_of(sa.select(_link).where(_link.c.digest == sa.bindparam("di
 _LINKS: Final = text_of(
     sa.select(_link).where(_link.c.role == sa.bindparam("role")).order_by(_link.c.created_at, _link.c.id)
 )
-_trail: Final = sa.select(_audit).where(_audit.c.number > _after).order_by(_audit.c.number)
-_AUDIT: Final = text_of(at_most(_trail, "limit"))
-_AUDIT_OF: Final = text_of(at_most(_trail.where(_audit.c.account_id == sa.bindparam("account")), "limit"))
-
 _NOTE: Final = text_of(
     sa.insert(_audit).values(
         {column.name: sa.bindparam(column.name) for column in _audit.c if column.name != "number"}
@@ -284,9 +279,11 @@ class SqlStore:
 
     def audit_rows(self, *, account_id: str | None, after: int, limit: int) -> list[tuple[int, AuditRow]]:
         """Audit rows with their numbers, in order, those after a number."""
-        statement = _AUDIT if account_id is None else _AUDIT_OF
-        rows = self._file.rows(statement, {"account": account_id, "after": after, "limit": limit})
-        return [(row[0], audit_at(row)) for row in rows]
+        return sql_trail.audit_rows(self._file, account_id, after, limit)
+
+    def repeats_elsewhere(self, session_ids: Sequence[str]) -> dict[str, AuditRow]:
+        """For each of these sessions that has one: the newest row of a refresh that was repeated from elsewhere."""
+        return sql_trail.repeats_elsewhere(self._file, session_ids)
 
     def audit_entries(self, *, after: int, upto: int, limit: int) -> list[Entry]:
         """The same rows as bytes, those after a number up to another, whatever anybody has made of them."""

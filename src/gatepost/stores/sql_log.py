@@ -78,7 +78,7 @@ class SqlLog:
                 [(version,)] = line.connection.execute(_VERSION).fetchall()
         except sqlite3.Error:
             # The file says what an error means, and is asked only then: its way costs a third of this question, which
-            # is put a hundred times a second.
+            # is put many times a second.
             with self._file.using(line) as connection:
                 [(version,)] = connection.execute(_VERSION).fetchall()
         before, self._seen = self._seen, version

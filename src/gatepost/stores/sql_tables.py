@@ -9,8 +9,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from gatepost.core.changes import Event
+
 BIG: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 NO_DATA: Final = "x'7b7d'"
+REPEATED_ELSEWHERE: Final = f"'{Event.REFRESH_REPEATED_ELSEWHERE}'"
+"""As it must stand in a statement that is to use the index of these events: a parameter would not do."""
 
 metadata: Final = sa.MetaData()
 
@@ -188,6 +192,12 @@ audit: Final = sa.Table(
     sqlite_autoincrement=True,
 )
 sa.Index("audit_account", audit.c.account_id, audit.c.number)
+sa.Index(
+    "audit_repeated_elsewhere",
+    audit.c.session_id,
+    audit.c.number,
+    sqlite_where=audit.c.event == sa.text(REPEATED_ELSEWHERE),
+)
 
 seal: Final = sa.Table(
     "seal",

@@ -148,6 +148,24 @@ class ReadingSuite(Opened):
         assert [number for number, _ in store.audit_rows(account_id=None, after=2, limit=9)] == [3]
         assert [number for number, _ in store.audit_rows(account_id="eve", after=0, limit=9)] == [2]
 
+    def test_newest_repeat_from_elsewhere_is_found_by_session(self, store: Store) -> None:
+        """The newest of each session that was asked for and has one; other events and other sessions are left out."""
+        repeat = Event.REFRESH_REPEATED_ELSEWHERE
+        for session_id, device in (
+            ("s1", "first"),
+            ("s2", "only"),
+            ("s1", "last"),
+            ("s3", "other"),
+            (None, ""),
+        ):
+            store.commit(change(audit=(an_audit_row(repeat, session_id=session_id, device=device),)))
+        store.commit(change(audit=(an_audit_row(session_id="s1"), an_audit_row(session_id="s4"))))
+        assert store.repeats_elsewhere(["s1", "s2", "s2", "s4", "nobody"]) == {
+            "s1": an_audit_row(repeat, session_id="s1", device="last"),
+            "s2": an_audit_row(repeat, session_id="s2", device="only"),
+        }
+        assert store.repeats_elsewhere([]) == {}
+
     def test_audit_row_reads_back_as_it_was_written(self, store: Store) -> None:
         """Every field, with text of every script."""
         row = an_audit_row(

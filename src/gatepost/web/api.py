@@ -1,6 +1,5 @@
 """The first-party JSON endpoints of interface.md. Each calls one service and shapes its answer."""
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -75,10 +74,10 @@ async def session(asking: Asked) -> Response:
 def who_body(asking: Asking, session: Session, account: Account | SealedAccount | None) -> dict[str, Any]:
     """The body of `GET /api/session`. The session is seen at this very moment, whatever was last written."""
     authority = asking.authority
-    seen = replace(session, last_seen_at=authority.clock.now())
+    seen = authority.clock.now()
     return {
         "account": account_body(account, authority.accounts.roles) if account else None,
-        "session": full_session_body(seen, authority.limits.idle_expiry(seen)),
+        "session": full_session_body(session, authority.limits.idle_expiry(session, seen), seen),
     }
 
 

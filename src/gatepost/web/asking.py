@@ -4,12 +4,13 @@ Reads raw headers; a header that must stand once and stands twice is refused her
 different ones. Also where a renewal inside the request begins; `renewal.py` sends what it brings.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from anyio import to_thread
 from starlette.requests import Request
 
 from gatepost.authority import Authority
@@ -25,9 +26,10 @@ from gatepost.carriers.presented import (
     read_presented,
 )
 from gatepost.carriers.sealed import SealedSession, secret_digest
-from gatepost.checking.guard import Renew
+from gatepost.carriers.tokens import session_in
 from gatepost.core.clients import Client
 from gatepost.core.principals import Principal, Visitor
+from gatepost.core.revocation import Standing, Subject
 from gatepost.core.secrets import RefreshHandle, digest, parse_refresh
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.errors import BadRequest, GatepostError, SignedOut
@@ -35,6 +37,7 @@ from gatepost.services.beginnings import Wish
 from gatepost.web.cookies import cookies_of
 from gatepost.web.devices import describe
 from gatepost.web.renewal import renewed_in
+from gatepost.web.turns import in_turn
 
 _MOST_FIELDS = 100
 
@@ -47,8 +50,10 @@ class Asking:
     request: Request
     form: dict[str, list[str]] = field(default_factory=dict)
     found: Principal | Visitor | None = None
+    session_id: str | None = None
     client: Client | None = None
     client_id: str | None = None
+    _presented: Presented | None = field(default=None, init=False, repr=False)
 
     @property
     def root(self) -> str:
@@ -62,10 +67,17 @@ class Asking:
         raw: list[tuple[bytes, bytes]] = self.request.scope["headers"]
         return raw
 
-    @cached_property
+    @property
     def presented(self) -> Presented:
         """The carrier this request presents."""
-        return read_presented(self.headers, self.authority.cookies)
+        # Not `cached_property`, which takes a lock for it on Python 3.11.
+        if self._presented is None:
+            self._presented = read_presented(self.headers, self.authority.cookies)
+        return self._presented
+
+    @presented.setter
+    def presented(self, presented: Presented) -> None:
+        self._presented = presented
 
     @property
     def brings_twins(self) -> bool:
@@ -123,32 +135,65 @@ class Asking:
 
     async def find(self) -> Principal | Visitor:
         """Who presents the carrier, which is renewed on the way if it may be. Raises like `Guard.check`."""
-        return await self.authority.guard.check_async(self.presented, self._renewing)
+        renew = self._renew_in_turn if self._may_renew else None
+        return self._heard(await self.authority.guard.check_async(self.presented, renew))
 
     def find_now(self) -> Principal | Visitor:
         """The same for an endpoint that runs in a thread of its own."""
-        return self.authority.guard.check(self.presented, self._renewing)
+        renew = self.renew if self._may_renew else None
+        return self._heard(self.authority.guard.check(self.presented, renew))
+
+    def _heard(self, who: Principal | Visitor) -> Principal | Visitor:
+        self.session_id = who.session_id
+        return who
 
     @property
-    def _renewing(self) -> Renew | None:
+    def _may_renew(self) -> bool:
         # Where nobody would send the new cookies a rotation would be lost, and look like a theft later.
-        return None if renewed_in(self.request.scope) is None else self.renew
+        return renewed_in(self.request.scope) is not None
 
     def renew(self, presented: SealedCookie | TokenCookies) -> SealedCookie | TokenCookies:
         """Renew the carrier; the new one goes out with whatever answers this request."""
         renewed = self.authority.renewals.renew(presented, self.origin)
-        cookies = renewed_in(self.request.scope)
-        if cookies is not None:
-            cookies.update(cookies_of(self.authority.cookies, renewed.credential, renewed.life))
+        outgoing = renewed_in(self.request.scope)
+        if outgoing is not None:
+            cookies = cookies_of(self.authority.cookies, renewed.credential, renewed.life)
+            outgoing.put(cookies, self._stands)
         self.presented = renewed.presented
         return renewed.presented
 
+    def _stands(self) -> bool:
+        # Newer than anything that was ended with others: only what ends this very session counts.
+        named = Subject(sys.maxsize, self.session_id or "", None, "", None, None)
+        return self.authority.follower.revocations.covers(named) is not Standing.ENDED
+
+    async def _renew_in_turn(self, presented: SealedCookie | TokenCookies) -> SealedCookie | TokenCookies:
+        if isinstance(presented, SealedCookie):
+            # That only reads.
+            return await to_thread.run_sync(self.renew, presented)
+        return await in_turn(lambda: self.renew(presented))
+
+    def leaving(self) -> Visitor | None:
+        """Whose session ends although its carrier is over: a genuine access token in a cookie says it to the last."""
+        match self.presented:
+            case TokenCookies(str(access), _):
+                found = session_in(access, self.authority.ring)
+            case _:
+                found = None
+        return Visitor(found, Carrier.TOKEN_COOKIE, self.authority.clock.now()) if found else None
+
     @property
     def sealed(self) -> SealedSession | None:
-        """What the sealed cookie holds that was found to stand; None where the carrier is another."""
-        if isinstance(self.presented, SealedCookie):
-            return self.authority.sealed.read(self.presented.value)
-        return None
+        """What the sealed cookie holds that was found to stand; None where the carrier is another, or the cookie older.
+
+        While the log is out of reach the record may have been asked instead, and it may have other roles by now.
+        """
+        if not isinstance(self.presented, SealedCookie):
+            return None
+        contents, found = self.authority.sealed.read(self.presented.value), self.found
+        if isinstance(found, Principal) and contents.account and contents.account.roles != found.roles:
+            return None
+        return contents
 
     @property
     def session_data(self) -> Mapping[str, Any]:

@@ -117,15 +117,16 @@ async def signed_in_perhaps(asking: Asking) -> None:
         await a_session(asking)
     except Stale:
         raise
-    except (Refused, SignedOut, AmbiguousCredentials):
+    except (Refused, SignedOut, AmbiguousCredentials, SlowDown):
+        # Tokens that were repeated too often among them: whoever gives up on them finds the form.
         asking.found = None
 
 
 async def session_perhaps(asking: Asking) -> None:
     """A live session, or one that is dead already. 401 `signed_out` if nothing is presented.
 
-    An expired or outdated token is refused, not called dead: its session may live, and whoever signs out must not be
-    told that it has ended.
+    An expired or outdated bearer token is refused, not called dead: its session may live, and whoever signs out must
+    not be told that it has ended. In a cookie, where nobody can renew it, it is good for leaving.
     """
     try:
         await a_session(asking)
@@ -134,7 +135,7 @@ async def session_perhaps(asking: Asking) -> None:
     except Refused as error:
         if isinstance(asking.presented, Bearer) and not isinstance(error, Revoked):
             raise
-        asking.found = None
+        asking.found = asking.leaving()
 
 
 async def admin(asking: Asking) -> None:

@@ -4,7 +4,7 @@ Plain ASGI, so that it costs little and nothing escapes it. Knows no session and
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -87,9 +87,13 @@ class Envelope:
     def _require_sound(self, scope: Scope) -> Response | None:
         settings = self._settings
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if sum(len(name) + len(value) + 4 for name, value in headers) > settings.limits.headers:
+        size, hosts = 0, []
+        for name, value in headers:
+            size += len(name) + len(value) + 4
+            if name == b"host":
+                hosts.append(value)
+        if size > settings.limits.headers:
             raise HeadersTooLarge
-        hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1:
             raise BadRequest("The request must have one Host header.")
         if hosts[0] not in self._our_hosts:
@@ -127,10 +131,10 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class _Headers:
-    """What an answer carries besides its own headers, as raw pairs: to JSON and files, and to pages."""
+    """What an answer carries besides its own headers, raw: to JSON and files, and to pages."""
 
-    api: tuple[tuple[bytes, bytes], ...]
-    page: tuple[tuple[bytes, bytes], ...]
+    api: Mapping[bytes, bytes]
+    page: Mapping[bytes, bytes]
 
 
 def _with_headers(send: Send, headers: _Headers) -> Send:
@@ -139,7 +143,9 @@ def _with_headers(send: Send, headers: _Headers) -> Send:
             own = dict(message.get("headers", ()))
             is_page = own.get(b"content-type", b"").startswith(b"text/html")
             more = headers.page if is_page else headers.api
-            message["headers"] = [*message.get("headers", ()), *(pair for pair in more if pair[0] not in own)]
+            if not more.keys().isdisjoint(own):
+                more = {name: value for name, value in more.items() if name not in own}
+            message["headers"] = [*message.get("headers", ()), *more.items()]
         await send(message)
 
     return guarded
@@ -153,8 +159,8 @@ def _headers_for(https: bool) -> _Headers:
     return _Headers(_raw({**always, "Content-Security-Policy": _API_POLICY}), _raw(page))
 
 
-def _raw(headers: dict[str, str]) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+def _raw(headers: dict[str, str]) -> dict[bytes, bytes]:
+    return {name.lower().encode(): value.encode() for name, value in headers.items()}
 
 
 def _may_have_body(scope: Scope) -> bool:

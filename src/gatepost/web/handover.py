@@ -33,7 +33,7 @@ def hand_over(asking: Asking, begun: SignedIn | Visiting, response: Response) ->
 def take_back(asking: Asking, response: Response, keep: tuple[str, ...] = ()) -> Response:
     """Remove the cookies of ours that this request brought, and send none that it has renewed."""
     renewed = renewed_in(asking.request.scope)
-    if renewed:
+    if renewed is not None:
         renewed.clear()
     names = asking.authority.cookies
     brought = b"; ".join(value for key, value in asking.headers if key == b"cookie")

@@ -4,12 +4,38 @@ Owns the list of cookies that a request has renewed, and the moment at which the
 whoever renews hands in finished Set-Cookie values. Around our own application, and around one that embeds us.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _KEY: Final = "gatepost.renewed"
+_SHARED: Final = frozenset({b"surrogate-control", b"expires"})
+
+
+class Outgoing:
+    """What a request has renewed, until its answer begins."""
+
+    def __init__(self) -> None:
+        self._cookies: dict[str, str] = {}
+        self._stands: Callable[[], bool] = lambda: True
+        self.begun = False
+
+    def put(self, cookies: Mapping[str, str], stands: Callable[[], bool]) -> None:
+        """Send these Set-Cookie values, by name, unless `stands` says in the end that their session is over."""
+        self._cookies.update(cookies)
+        self._stands = stands
+
+    def clear(self) -> None:
+        """Send nothing: the answer itself says what becomes of the cookies."""
+        self._cookies.clear()
+
+    def take(self) -> dict[str, str]:
+        """What goes out with the answer, which begins now: whatever is renewed later would never arrive."""
+        self.begun = True
+        # Another tab may have signed in while a slow answer was made. What this one has renewed is of a session which
+        # that sign-in has ended, and would overwrite the new cookies.
+        return self._cookies if self._cookies and self._stands() else {}
 
 
 class SendsRenewed:
@@ -23,19 +49,19 @@ class SendsRenewed:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Serve one connection. The handshake of a WebSocket renews nothing: a refused one carries no cookie."""
         if scope["type"] != "http" or _KEY in scope:
             await self._app(scope, receive, send)
             return
-        cookies: dict[str, str] = {}
+        outgoing = Outgoing()
         # Every later copy of the scope holds the same one.
-        await self._app({**scope, _KEY: cookies}, receive, _adding(send, cookies))
+        await self._app({**scope, _KEY: outgoing}, receive, _adding(send, outgoing))
 
 
-def renewed_in(scope: Scope) -> dict[str, str] | None:
-    """Where renewed Set-Cookie values go, by cookie; None where nobody would send them, so nothing may be renewed."""
-    cookies: dict[str, str] | None = scope.get(_KEY)
-    return cookies
+def renewed_in(scope: Scope) -> Outgoing | None:
+    """Where renewed cookies go; None where nobody would send them any more, so nothing may be renewed."""
+    outgoing: Outgoing | None = scope.get(_KEY)
+    return None if outgoing is None or outgoing.begun else outgoing
 
 
 def unsent(scope: Scope) -> Scope:
@@ -43,9 +69,9 @@ def unsent(scope: Scope) -> Scope:
     return {key: value for key, value in scope.items() if key != _KEY}
 
 
-def _adding(send: Send, cookies: dict[str, str]) -> Send:
+def _adding(send: Send, outgoing: Outgoing) -> Send:
     async def adding(message: Message) -> None:
-        if cookies and message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and (cookies := outgoing.take()):
             message = {**message, "headers": _joined(message.get("headers", ()), cookies)}
         await send(message)
 
@@ -64,5 +90,10 @@ def _joined(headers: Iterable[tuple[bytes, bytes]], cookies: dict[str, str]) -> 
     if not added:
         return own
     # A shared cache that kept this answer would hand one person's credential to another.
-    kept = [pair for pair in own if pair[0].lower() != b"cache-control"]
+    kept = [pair for pair in own if not _is_for_caches(pair[0].lower())]
     return [*kept, (b"cache-control", b"no-store"), *added]
+
+
+def _is_for_caches(name: bytes) -> bool:
+    # A cache that knows its own header (RFC 9213) believes it before the common one.
+    return name.endswith(b"cache-control") or name in _SHARED
