@@ -25,50 +25,51 @@ _CLAIMS: Final = b"x" * 330
 
 def renewals(sizes: Sizes) -> tuple[Row, Row]:
     """The sealed cookie from its record, tokens in cookies by a rotation; both with the new Set-Cookie values."""
-    with world() as w, plain_database() as commit, _point_read(w) as read:
-        private, box = w.authority.ring.signing, AESGCM(w.authority.ring.sealing.raw)
+    with world() as w:
+        return _sealed(w, sizes), _in_cookies(w, sizes)
 
-        def commit_and_sign() -> None:
-            commit()
-            sign(private, "at+jwt", _CLAIMS)
+
+def _sealed(w: World, sizes: Sizes) -> Row:
+    box, least = AESGCM(w.authority.ring.sealing.raw), "point read and AES-256-GCM"
+    with _point_read(w) as read:
 
         def read_and_seal() -> None:
             read()
             box.encrypt(bytes(12), _CONTENTS, b"")
 
-        from_record, rotated = "point read and AES-256-GCM", "commit and signature"
-        sealed = race(
+        entries = race(
             (
-                Contender(Part.OURS, _OURS, _renewing(w, w.sealed), "one read, no write", from_record),
-                Contender(Part.LIMIT, from_record, read_and_seal, "by the bare drivers"),
+                Contender(Part.OURS, _OURS, _renewing(w, w.sealed), "one read, no write", least),
+                Contender(Part.LIMIT, least, read_and_seal, "by the bare drivers"),
             ),
             sizes.disk,
             _MILLISECONDS,
         )
-        tokens = race(
+    return Row("renew-sealed", "Renewal inside a request, sealed", Unit.MILLISECONDS, entries)
+
+
+def _in_cookies(w: World, sizes: Sizes) -> Row:
+    private, least = w.authority.ring.signing, "commit and signature"
+    with plain_database() as commit:
+
+        def commit_and_sign() -> None:
+            commit()
+            sign(private, "at+jwt", _CLAIMS)
+
+        note = "one row of the same size written with synchronous=FULL, one ES256 signature"
+        entries = race(
             (
                 Contender(
-                    Part.OURS, _OURS, _renewing(w, w.in_cookies), "one rotation: one durable commit", rotated
+                    Part.OURS, _OURS, _renewing(w, w.in_cookies), "one rotation: one durable commit", least
                 ),
-                Contender(
-                    Part.LIMIT,
-                    rotated,
-                    commit_and_sign,
-                    "one row of the same size written with synchronous=FULL, one ES256 signature",
-                ),
+                Contender(Part.LIMIT, least, commit_and_sign, note),
             ),
             sizes.disk,
             _MILLISECONDS,
         )
-    return (
-        Row("renew-sealed", "Renewal inside a request, sealed", Unit.MILLISECONDS, sealed),
-        Row(
-            "renew-token-cookie",
-            "Renewal inside a request, token-cookie",
-            Unit.MILLISECONDS,
-            tokens,
-            (Target(_OURS, 2, rotated),),
-        ),
+    target = (Target(_OURS, 2, least),)
+    return Row(
+        "renew-token-cookie", "Renewal inside a request, token-cookie", Unit.MILLISECONDS, entries, target
     )
 
 

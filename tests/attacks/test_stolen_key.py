@@ -358,3 +358,17 @@ def test_a_stolen_ring_holds_no_refresh_token(robbed: Target, honest: Honest, th
         for rotor in digests:
             assert robbed.refreshed(f"{stored.family.id}.{family}.{rotor}").json["error"] == "invalid_grant"
     assert honest.goes_on()
+
+
+def test_a_forged_sealed_cookie_writes_nothing_into_the_record(
+    robbed: Target, honest: Honest, thief: Thief
+) -> None:
+    """With the id of a real session he may say what he likes until then; what the record holds stays its owner's."""
+    real = sealed_session_of(robbed, honest.value("gatepost-sealed"))
+    cookie = thief.cookie(robbed.authority.ring.sealing, robbed.member.email.typed, sid=real)
+    with httpx2.Client(base_url=robbed.server.url, headers={"Sec-Fetch-Site": "same-origin"}) as browser:
+        patched = browser.patch("/api/session/data", json={"his": 1}, headers=sealed(cookie))
+    assert patched.status_code == 401
+    view = robbed.authority.store.session(real)
+    assert view is not None
+    assert "his" not in view.session.data

@@ -51,7 +51,8 @@ def test_one_strange_sign_anywhere_is_a_refusal(length: int) -> None:
     [
         "\\u0041UJD",
         "QUJD\\u0041UJ",
-        "QUJD\\/\\/",
+        "\\u0041" * 4,
+        "\\/" * 4,
         '"QUJDRE"',
         'QUJD"',
         'QUJD","QUJD',

@@ -4,14 +4,16 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gatepost.cli import main
+from gatepost.machine import SystemClock
 from tests.servers import Finished
+from tests.services.installation import Installation
 
 PASSWORD = "plenty of quiet words"
 Run = Callable[..., Finished]
@@ -47,3 +49,12 @@ def made(run: Run) -> Callable[..., dict[str, Any]]:
         return account
 
     return make
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    """The installation in `data`, which the commands work on too."""
+    made = Installation(tmp_path / "data", SystemClock())
+    yield made
+    made.close()
+    assert made.troubles == []

@@ -5,14 +5,12 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gatepost.core.keys import KeyState
 from gatepost.core.revocation import parse_position
 from gatepost.errors import GatepostError, InvalidGrant, Outdated
 from gatepost.machine import SystemClock
@@ -28,15 +26,6 @@ from tests.services.installation import (
     settle_in,
     trail,
 )
-
-
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    """The installation in `data`, which the commands work on too."""
-    made = Installation(tmp_path / "data", SystemClock())
-    yield made
-    made.close()
-    assert made.troubles == []
 
 
 def restored(run: Run, *options: str) -> dict[str, Any]:
@@ -389,22 +378,3 @@ def test_a_backup_with_pages_of_another_size_goes_in(run: Run, kept: Path) -> No
         connection.execute("VACUUM")
     assert run("restore", "kept.db").code == 0
     assert run("account", "show", "bob@example.com").code == 1
-
-
-def test_a_damaged_key_brings_nothing_back_that_was_withdrawn(run: Run, installation: Installation) -> None:
-    """The key ring of now stays as long as its root opens, and a backup that holds a damaged key can be used."""
-    first = installation.open()
-    stolen = first.ring.signing.verifying.kid
-    assert run("backup", "clean.db").code == 0
-    first.keys.withdraw(stolen, "test")
-    spare = next(key.id for key in first.keys.listed() if key.state is KeyState.NEXT)
-    installation.close()
-    with closing(sqlite3.connect(installation.folder / "gatepost.db")) as database, database:
-        database.execute("UPDATE ring_key SET sealed = x'00' WHERE id = ?", (spare,))
-    assert run("backup", "damaged.db").code == 0
-    for backup in ("damaged.db", "clean.db"):
-        done = run("restore", backup, "--keep-sessions")
-        assert done.code == 0, done.error
-        states = {key.id: key.state for key in installation.open().keys.listed()}
-        installation.close()
-        assert states[stolen] is KeyState.WITHDRAWN

@@ -109,7 +109,8 @@ def test_without_the_longer_grace_the_token_before_the_predecessor_is_a_replay()
 def test_with_no_grace_after_a_use_the_token_before_the_predecessor_is_a_replay() -> None:
     """Its successor was used, so nothing of the longer grace is left for it; its successor's own has just begun."""
     grace = Grace(timedelta(), HORIZON)
-    assert decide_rotation(turned_twice(NOW), OLDER, grace, NOW) == Replayed()
+    for now in (NOW, NOW - TICK, NOW - timedelta(days=1)):
+        assert decide_rotation(turned_twice(NOW), OLDER, grace, now) == Replayed()
     assert decide_rotation(turned_twice(NOW), PREDECESSOR, grace, NOW + HORIZON - TICK) == Repeat(b"box")
 
 

@@ -117,6 +117,7 @@ def test_failed_sign_ins_do_not_make_the_list_of_sessions_dearer(counted: House,
     """Anybody makes an account's trail longer, so the trail is not read: one question, for the sessions on the list."""
     authority = counted.authority
     assert isinstance(authority, CountedAuthority)
+    authority.follower.step()
     owner = counted.browser()
     for carrier in ("token", "cookie"):
         assert sign_in(owner, ADA, carrier=carrier).status_code == 200

@@ -41,6 +41,7 @@ def test_every_answer_is_wrapped(house: House, method: str, path: str) -> None:
     assert "unsafe" not in found["content-security-policy"]
     public = path.startswith(("/.well-known", "/static/gatepost"))
     assert found["cache-control"].startswith("public" if public else "no-store")
+    assert len(answer.headers.get_list("cache-control")) == 1
     is_page = answer.headers.get("content-type", "").startswith("text/html")
     assert ("cross-origin-opener-policy" in answer.headers) == is_page
     assert ("sandbox" in found["content-security-policy"]) != is_page

@@ -43,6 +43,7 @@ def test_session_says_who_asks(house: House) -> None:
     assert set(body) == {"account", "session"}
     assert body["account"]["email"] == ADA
     assert body["session"]["last_seen_at"] == "2026-11-21T12:05:00.000Z"
+    assert body["session"]["idle_expires_at"] == "2026-11-28T12:05:00.000Z"
     by_token = house.holder_of(ADA).client.get("/api/session").json()
     assert by_token["account"] == body["account"]
     assert by_token["session"]["carrier"] == "token"

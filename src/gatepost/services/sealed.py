@@ -82,13 +82,7 @@ class SealedSessions:
 
         Raises `Malformed`, `Revoked`, `Expired`, or `Outdated` where no browser would keep it. One read, no write.
         """
-        contents = self.read(value)
-        view = self._means.store.session(contents.sid)
-        if view is None:
-            raise Revoked(detail="the session is gone")
-        handle = view.session.handle
-        if handle is None or not same(handle, secret_digest(contents.secret)):
-            raise Malformed(detail="the secret is not that of the session it names")
+        contents, view = self._owned(value)
         view = self._as_used(view)
         match decide_session(view, self._means.limits, self._means.clock.now()):
             case Alive():
@@ -99,6 +93,23 @@ class SealedSessions:
                 raise Expired(detail="the session has timed out")
             case never:
                 assert_never(never)
+
+    def require_own(self, value: str) -> None:
+        """Raise `Malformed` or `Revoked` unless the cookie's secret is that of the session it names. One read.
+
+        For what writes into the record: whoever has stolen a sealing key is believed for a while, but has no secret.
+        """
+        self._owned(value)
+
+    def _owned(self, value: str) -> tuple[SealedSession, SessionView]:
+        contents = self.read(value)
+        view = self._means.store.session(contents.sid)
+        if view is None:
+            raise Revoked(detail="the session is gone")
+        handle = view.session.handle
+        if handle is None or not same(handle, secret_digest(contents.secret)):
+            raise Malformed(detail="the secret is not that of the session it names")
+        return contents, view
 
     def _as_used(self, view: SessionView) -> SessionView:
         # A session in use must not look idle to its own server because its last use is not written yet.

@@ -203,6 +203,8 @@ class Asking:
 
     def merge_data(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Merge a patch into the record (RFC 7396) and seal it anew where a cookie holds it; the data after it."""
+        if isinstance(self.presented, SealedCookie):
+            self.authority.sealed.require_own(self.presented.value)
         merged = self.authority.sessions.merge_data(self.who, patch)
         if isinstance(self.presented, SealedCookie):
             self.renew(self.presented)
