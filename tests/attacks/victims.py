@@ -89,7 +89,9 @@ def serving(
         noting(app, place.seen),
         ssl_certfile=certificates.chain if certificates else None,
         ssl_keyfile=certificates.key if certificates else None,
-        log_level="critical",
+        # With its own ways of logging it would change those of every later test in this process.
+        log_config=None,
+        access_log=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
