@@ -22,9 +22,8 @@ from gatepost.core.emails import Email
 from gatepost.core.revocation import AccountEnded, AccountOutdated, SessionEnded, TokenEnded
 from gatepost.core.secrets import digest
 from gatepost.core.sessions import Carrier, Origin, Session, SessionView
-from gatepost.services.beginnings import CookieIssued
+from gatepost.services.beginnings import CookieIssued, SignedIn, Wish
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import Settings, load_settings
 

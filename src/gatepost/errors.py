@@ -233,7 +233,7 @@ class CarrierUnavailable(RequestError):
     code = "carrier_unavailable"
     status = 422
     text = "That kind of sign-in is not available here."
-    advice = "Use the carrier `cookie` or `token`."
+    advice = "Use `cookie`, `sealed`, `token` or `token-cookie`; for a visit `cookie` or `sealed`."
 
 
 class SlowDown(RequestError):

@@ -33,9 +33,9 @@ from gatepost.core.secrets import Secret, encode, parse_refresh
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError, InvalidClient, KeyUnusable
 from gatepost.machine import SystemRandomness, read_master_key
+from gatepost.services.beginnings import CookieIssued, Wish
 from gatepost.services.clients import ClientWish
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import CookieIssued, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import HOME, PASSWORD, Device, Installation, open_authority, settle_in

@@ -14,8 +14,8 @@ from gatepost.cli.records import open_records
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.machine import SystemClock, SystemRandomness
+from gatepost.services.beginnings import SignedIn, Wish
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import load_settings
 from gatepost.testing.services import CHEAP

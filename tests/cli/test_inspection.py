@@ -18,7 +18,7 @@ from gatepost.cli.inspection import inspect_pasted
 from gatepost.cli.records import Records, open_records
 from gatepost.core.sessions import AHEAD, Carrier, Origin
 from gatepost.errors import Refused
-from gatepost.services.sign_in import CookieIssued, Wish
+from gatepost.services.beginnings import CookieIssued, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import load_settings
 from tests.cli.conftest import PASSWORD, Run

@@ -16,8 +16,8 @@ from gatepost.core.secrets import digest
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.errors import InvalidGrant, Refused, Stale
 from gatepost.machine import SystemRandomness
+from gatepost.services.beginnings import SignedIn, Wish
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import load_settings
 from gatepost.testing.clock import TurnableClock

@@ -12,7 +12,7 @@ from gatepost.authority import Authority, Machine
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Expired, InvalidGrant, KeyUnusable, NotFound, Refused
 from gatepost.machine import SystemRandomness
-from gatepost.services.sign_in import Wish
+from gatepost.services.beginnings import Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import load_settings
 from tests.docs.household import ADA, HERE, PASSWORD, Household

@@ -18,8 +18,8 @@ from gatepost.core.principals import Principal, Visitor
 from gatepost.core.secrets import digest, parse_refresh
 from gatepost.core.sessions import Carrier, Origin, Session
 from gatepost.errors import Expired, Malformed, NotFound, Outdated, Refused, Revoked, Stale
+from gatepost.services.beginnings import CookieIssued
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import CookieIssued
 from gatepost.services.tokens import TokenPair
 from tests.model import expected
 from tests.model.expected import Access, Chain, Copy, Memory, Moment, Person, Sitting, Verdict

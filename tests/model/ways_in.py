@@ -11,7 +11,7 @@ from gatepost.core.permissions import FIRST_ROLES
 from gatepost.core.secrets import digest
 from gatepost.core.sessions import Carrier
 from gatepost.errors import InvalidCredentials, InvalidGrant, Revoked
-from gatepost.services.sign_in import SignedIn, Wish
+from gatepost.services.beginnings import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from tests.model import expected
 from tests.model.expected import Person, Sitting, Verdict

@@ -15,7 +15,7 @@ from gatepost.authority import Authority
 from gatepost.core.sessions import Origin
 from gatepost.errors import GatepostError
 from gatepost.machine import SystemClock
-from gatepost.services.sign_in import Wish
+from gatepost.services.beginnings import Wish
 from gatepost.testing import crowd
 from tests.services.installation import HOME, PASSWORD, Installation, secrets_of
 

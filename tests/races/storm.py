@@ -18,7 +18,7 @@ from typing import NamedTuple
 from gatepost.authority import Authority
 from gatepost.core.accounts import Account
 from gatepost.core.sessions import Carrier
-from gatepost.services.sign_in import CookieIssued
+from gatepost.services.beginnings import CookieIssued
 from tests.races.wires import BROKEN, Answer, Wire, ask_anybody, insist
 from tests.services.installation import Device, add_account
 

@@ -10,8 +10,8 @@ import pytest
 from gatepost.authority import Authority
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError
+from gatepost.services.beginnings import Wish
 from gatepost.services.commits import ReceiptState
-from gatepost.services.sign_in import Wish
 from tests.races.contenders import ROOM, contend
 from tests.services.installation import (
     HOME,

@@ -21,8 +21,8 @@ from gatepost.core.changes import Event
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError, InvalidCredentials, InvalidGrant
 from gatepost.machine import SystemClock
+from gatepost.services.beginnings import CookieIssued, Wish
 from gatepost.services.commits import ReceiptState
-from gatepost.services.sign_in import CookieIssued, Wish
 from tests.races.contenders import PATIENCE, processes
 from tests.services.installation import (
     HOME,

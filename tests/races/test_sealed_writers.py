@@ -8,7 +8,7 @@ from gatepost.authority import Authority
 from gatepost.carriers.presented import SealedCookie
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Refused, TooLarge
-from gatepost.services.sign_in import Wish
+from gatepost.services.beginnings import Wish
 from tests.races.contenders import PATIENCE, ROOM, contend, contend_in_processes
 from tests.services.installation import HOME, Installation, add_account
 from tests.services.sealed_devices import SealedDevice, passes

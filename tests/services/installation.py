@@ -20,7 +20,7 @@ from gatepost.core.principals import Principal
 from gatepost.core.sessions import Carrier, Origin, Session
 from gatepost.errors import GatepostError, InvalidGrant
 from gatepost.machine import SystemRandomness
-from gatepost.services.sign_in import CookieIssued, SignedIn, Wish
+from gatepost.services.beginnings import CookieIssued, SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from gatepost.settings import load_settings
 from gatepost.testing.clock import TurnableClock

@@ -19,8 +19,8 @@ from gatepost.core.principals import Principal, Visitor
 from gatepost.core.sessions import Carrier, Session
 from gatepost.errors import Refused
 from gatepost.machine import SystemRandomness
+from gatepost.services.beginnings import SignedIn, Visiting, Wish
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import SignedIn, Visiting, Wish
 from tests.services.installation import HOME, PASSWORD
 
 _STORE = ("session", "session_by_handle", "sessions_of", "sessions", "account", "account_by_email", "commit")

@@ -9,7 +9,7 @@ from gatepost.authority import Authority
 from gatepost.core.changes import AuditRow, Event
 from gatepost.core.sessions import Carrier
 from gatepost.errors import EmailTaken, InvalidCredentials, NotFound
-from gatepost.services.sign_in import SignedIn, Wish
+from gatepost.services.beginnings import SignedIn, Wish
 from tests.services.installation import (
     ELSEWHERE,
     HOME,

@@ -9,7 +9,7 @@ from gatepost.core.changes import Change, Event
 from gatepost.core.passwords import Verified, Wrong, normalise
 from gatepost.core.sessions import Carrier
 from gatepost.errors import InvalidCredentials
-from gatepost.services.sign_in import Wish
+from gatepost.services.beginnings import Wish
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import (
     ELSEWHERE,

@@ -11,7 +11,7 @@ from gatepost.core.secrets import RefreshHandle, digest, encode
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Busy, InvalidGrant, Revoked
 from gatepost.machine import SystemClock, SystemRandomness
-from gatepost.services.sign_in import SignedIn
+from gatepost.services.beginnings import SignedIn
 from gatepost.services.tokens import _Answer
 from gatepost.stores.memory import MemoryStore
 from gatepost.testing.services import HERE, House, checked_account, furnished, pair_of, wish

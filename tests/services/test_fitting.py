@@ -14,8 +14,8 @@ from gatepost.core.changes import Event
 from gatepost.core.principals import Principal
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Outdated, TooLarge
+from gatepost.services.beginnings import Wish
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import Wish
 from gatepost.services.tokens import TokenPair
 from tests.services.installation import HOME, PASSWORD, Installation, add_account, trail
 

@@ -12,8 +12,8 @@ from gatepost.authority import Authority
 from gatepost.core.changes import Change, Event
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Busy, Expired, Outdated, Refused, StoreUnusable
+from gatepost.services.beginnings import Wish
 from gatepost.services.housekeeping import BATCH
-from gatepost.services.sign_in import Wish
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import HOME, PASSWORD, Device, Installation, add_account, presented
 

@@ -11,8 +11,8 @@ from gatepost.carriers.presented import SealedCookie
 from gatepost.carriers.sealed import SealedSession
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Malformed, Outdated, Revoked
+from gatepost.services.beginnings import Wish
 from gatepost.services.sealed import SealedIssued
-from gatepost.services.sign_in import Wish
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import HOME, PASSWORD, add_account
 from tests.services.sealed_devices import SealedDevice, counted, forge, passes, stolen_key

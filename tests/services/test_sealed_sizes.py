@@ -10,7 +10,7 @@ from gatepost.carriers.sealed import LONGEST
 from gatepost.core.changes import Change, Event
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Outdated, TooLarge
-from gatepost.services.sign_in import Wish
+from gatepost.services.beginnings import Wish
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import HOME, PASSWORD, Installation, add_account, trail
 from tests.services.sealed_devices import SealedDevice, forge, passes, stolen_key

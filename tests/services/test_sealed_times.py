@@ -8,7 +8,7 @@ from gatepost.authority import Authority
 from gatepost.carriers.sealed import secret_digest
 from gatepost.core.sessions import Carrier
 from gatepost.errors import Expired
-from gatepost.services.sign_in import Wish
+from gatepost.services.beginnings import Wish
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import HOME, Installation, add_account
 from tests.services.sealed_devices import SealedDevice, passes

@@ -23,8 +23,8 @@ from gatepost.errors import (
     WeakPassword,
 )
 from gatepost.factors.password import PasswordFactor, Profile
+from gatepost.services.beginnings import CookieIssued, SignedIn, Visiting, Wish
 from gatepost.services.sessions import require_account
-from gatepost.services.sign_in import CookieIssued, SignedIn, Visiting, Wish
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import (
     HOME,

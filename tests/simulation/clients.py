@@ -17,8 +17,8 @@ from gatepost.core.principals import Principal
 from gatepost.core.revocation import TokenEnded
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.errors import GatepostError
+from gatepost.services.beginnings import Wish
 from gatepost.services.commits import Receipt
-from gatepost.services.sign_in import Wish
 from gatepost.services.tokens import TokenPair
 from tests.simulation.plans import Action, Deed
 from tests.simulation.processes import Process, Server

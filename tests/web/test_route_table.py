@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from gatepost.authority import Authority
 from gatepost.core.sessions import Carrier, Origin
-from gatepost.services.sign_in import CookieIssued, Wish
+from gatepost.services.beginnings import CookieIssued, Wish
 from gatepost.web import checks, client_checks
 from gatepost.web.app import make_app
 from gatepost.web.checks import Check

@@ -18,7 +18,6 @@ from gatepost.errors import Busy, EmailTaken, InvalidCredentials, InvalidFields,
 from gatepost.services.beginnings import (
     Beginning,
     Beginnings,
-    CookieIssued,
     SignedIn,
     Visiting,
     Wish,
@@ -26,8 +25,6 @@ from gatepost.services.beginnings import (
 from gatepost.services.means import Means
 from gatepost.services.outcomes import Outcomes, counted
 from gatepost.services.passwords import PasswordPolicy
-
-__all__ = ["CookieIssued", "SignIn", "SignedIn", "Visiting", "Wish"]
 
 
 class SignIn:

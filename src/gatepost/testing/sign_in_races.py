@@ -16,7 +16,7 @@ from gatepost.core.accounts import Account
 from gatepost.core.ports import Log, Store
 from gatepost.core.sessions import Carrier
 from gatepost.errors import EmailTaken, InvalidCredentials, InvalidGrant, NotFound, Revoked
-from gatepost.services.sign_in import SignedIn
+from gatepost.services.beginnings import SignedIn
 from gatepost.services.tokens import TokenPair
 from gatepost.testing.holding import at_once, meanwhile
 from gatepost.testing.opening import Opened

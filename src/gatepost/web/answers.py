@@ -15,8 +15,8 @@ from gatepost.core.keys import RingKey
 from gatepost.core.permissions import permissions_of
 from gatepost.core.sessions import Carrier, Session
 from gatepost.errors import GatepostError, InvalidFields, Stale
+from gatepost.services.beginnings import SignedIn
 from gatepost.services.commits import Receipt
-from gatepost.services.sign_in import SignedIn
 from gatepost.services.tokens import TokenPair
 
 PROBLEM: Final = "application/problem+json"

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError, InvalidCredentials, NotFound
-from gatepost.services.sign_in import SignedIn
+from gatepost.services.beginnings import SignedIn
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
 from gatepost.web.handover import hand_over, take_back
