@@ -58,9 +58,11 @@ class Honest:
         self.url = url
         self.cookies: dict[str, httpx2.Client] = {}
         for carrier in ("cookie", "sealed", "token-cookie"):
-            self.cookies[carrier] = httpx2.Client(base_url=url, headers={"Sec-Fetch-Site": "same-origin"})
+            self.cookies[carrier] = httpx2.Client(
+                timeout=20, base_url=url, headers={"Sec-Fetch-Site": "same-origin"}
+            )
             self._sign_in(self.cookies[carrier], email, carrier)
-        with httpx2.Client(base_url=url) as program:
+        with httpx2.Client(timeout=20, base_url=url) as program:
             self.tokens = self._sign_in(program, email, "token")["tokens"]
 
     def close(self) -> None:
@@ -366,7 +368,9 @@ def test_a_forged_sealed_cookie_writes_nothing_into_the_record(
     """With the id of a real session he may say what he likes until then; what the record holds stays its owner's."""
     real = sealed_session_of(robbed, honest.value("gatepost-sealed"))
     cookie = thief.cookie(robbed.authority.ring.sealing, robbed.member.email.typed, sid=real)
-    with httpx2.Client(base_url=robbed.server.url, headers={"Sec-Fetch-Site": "same-origin"}) as browser:
+    with httpx2.Client(
+        timeout=20, base_url=robbed.server.url, headers={"Sec-Fetch-Site": "same-origin"}
+    ) as browser:
         patched = browser.patch("/api/session/data", json={"his": 1}, headers=sealed(cookie))
     assert patched.status_code == 401
     view = robbed.authority.store.session(real)

@@ -251,7 +251,7 @@ def open_bank(folder: Path, certificates: Certificates, **sections: Any) -> Iter
     with ExitStack() as stack:
         place = stack.enter_context(serving(BANK, _application(auth, transfers), listening, certificates))
         client = stack.enter_context(
-            httpx2.Client(verify=context, base_url=f"https://127.0.0.1:{place.port}")
+            httpx2.Client(timeout=20, verify=context, base_url=f"https://127.0.0.1:{place.port}")
         )
         yield Bank(place, auth.authority, clock, transfers, certificates, client)
 

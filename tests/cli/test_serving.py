@@ -75,7 +75,7 @@ def test_a_signal_ends_the_server_gracefully(tmp_path: Path, number: signal.Sign
 
 def test_a_second_start_keeps_everything(tmp_path: Path) -> None:
     """Accounts, sessions and the signing key are as they were; with an administrator there is no link any more."""
-    with RunningServer(tmp_path) as server, httpx2.Client() as browser:
+    with RunningServer(tmp_path) as server, httpx2.Client(timeout=20) as browser:
         credentials = {"email": "ada@example.com", "password": PASSWORD}
         form = {"Origin": server.url}
         made = browser.post(server.invite_link or "", data=credentials, headers=form)

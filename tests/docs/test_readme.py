@@ -46,14 +46,14 @@ def become_administrator(link: str) -> None:
     """Open the link, fill in the form, see who is signed in; the link is used up then."""
     origin = "/".join(link.split("/")[:3])
     form = {"email": "grace@example.com", "password": "seven quiet lamps in a row"}
-    with httpx2.Client(headers={"Origin": origin}, follow_redirects=True) as browser:
+    with httpx2.Client(timeout=20, headers={"Origin": origin}, follow_redirects=True) as browser:
         assert "first administrator" in browser.get(link).text
         page = browser.post(link, data=form)
         assert (page.status_code, page.url.path) == (200, "/admin")
         assert "grace@example.com" in page.text
         for path in ("/account", "/docs"):
             assert browser.get(f"{origin}{path}").status_code == 200
-    with httpx2.Client() as stranger:
+    with httpx2.Client(timeout=20) as stranger:
         assert stranger.get(link).status_code == 404
 
 
@@ -62,7 +62,10 @@ def test_embedding_is_as_the_readme_shows_it(tmp_path: Path) -> None:
     (block,) = (block for block in blocks_of(README) if block.language == "python")
     module = tmp_path / "shop.py"
     module.write_text(block.text)
-    with running(module, tmp_path) as url, httpx2.Client(base_url=url, headers={"Origin": url}) as browser:
+    with (
+        running(module, tmp_path) as url,
+        httpx2.Client(timeout=20, base_url=url, headers={"Origin": url}) as browser,
+    ):
         assert browser.get("/me").status_code == 401
         body = {"email": "ada@example.com", "password": PASSWORD}
         account = browser.post("/auth/api/sign-up", json=body).json()["account"]

@@ -32,7 +32,7 @@ def url(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def browser(url: str) -> Iterator[httpx2.Client]:
     """A client that keeps cookies and says where its requests come from, as a browser does."""
-    with httpx2.Client(base_url=url, headers={"Origin": url}) as client:
+    with httpx2.Client(timeout=20, base_url=url, headers={"Origin": url}) as client:
         yield client
 
 
@@ -67,7 +67,7 @@ def test_data_of_one_session_is_not_in_another(browser: httpx2.Client, url: str)
     """Notes belong to the account, session data to one sign-in of it."""
     sign_up(browser, "two@example.com")
     browser.post("/notes", json={"text": "mend the fence"})
-    with httpx2.Client(base_url=url) as other:
+    with httpx2.Client(timeout=20, base_url=url) as other:
         other.post("/auth/api/sign-in", json={"email": "two@example.com", "password": PASSWORD})
         assert other.get("/notes").json() == {"notes": ["mend the fence"], "last": None}
 
@@ -112,7 +112,7 @@ def test_signed_out_cookie_is_refused_by_the_application(browser: httpx2.Client)
 
 def test_signed_out_token_is_refused_by_the_application(url: str) -> None:
     """An access token with minutes to live is refused by the request after the sign-out."""
-    with httpx2.Client(base_url=url) as program:
+    with httpx2.Client(timeout=20, base_url=url) as program:
         tokens = sign_up(program, "program@example.com", carrier="token").json()["tokens"]
         program.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         assert program.get("/notes").status_code == 200
@@ -134,7 +134,7 @@ def test_example_works_at_the_root_too(tmp_path: Path) -> None:
     """Without a prefix, Gatepost's paths and the application's live side by side."""
     module = tmp_path / "rooted.py"
     module.write_text(NOTES.read_text().replace(', prefix="/auth"', ""))
-    with running(module, tmp_path) as address, httpx2.Client(base_url=address) as client:
+    with running(module, tmp_path) as address, httpx2.Client(timeout=20, base_url=address) as client:
         client.headers["Origin"] = address
         sign_up(client, "root@example.com", prefix="")
         client.post("/notes", json={"text": "here"})

@@ -1,6 +1,7 @@
 """How long a follower's row waits for its turn to be written while another program holds the database."""
 
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -30,4 +31,29 @@ def test_confirming_gives_up_before_the_lease_would_end(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
     log.confirm(ROW)
     assert log.followers() == [ROW]
+    store.close()
+
+
+def test_a_turn_among_threads_and_the_lock_among_processes_are_one_patience(tmp_path: Path) -> None:
+    """A writer that waited behind another has only the rest left for the file, so nobody waits twice."""
+    store = SqlStore.open(tmp_path / "some.db", SystemRandomness())
+    waited: list[float] = []
+
+    def write() -> None:
+        began = time.monotonic()
+        with pytest.raises(Busy):
+            store.ready()
+        waited.append(time.monotonic() - began)
+
+    with closing(sqlite3.connect(tmp_path / "some.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writers = [threading.Thread(target=write) for _ in range(2)]
+        writers[0].start()
+        time.sleep(WAIT_SECONDS / 2)
+        writers[1].start()
+        for writer in writers:
+            writer.join()
+        other.execute("ROLLBACK")
+    assert len(waited) == 2
+    assert max(waited) < WAIT_SECONDS * 1.25
     store.close()

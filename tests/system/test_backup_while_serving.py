@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 @contextmanager
 def signed_up(server: RunningServer, email: str) -> Iterator[httpx2.Client]:
     """A browser that has just signed up."""
-    with httpx2.Client(base_url=server.url, headers={"Origin": server.url}) as browser:
+    with httpx2.Client(timeout=20, base_url=server.url, headers={"Origin": server.url}) as browser:
         browser.post("/api/sign-up", json={"email": email, "password": PASSWORD}).raise_for_status()
         yield browser
 
@@ -68,20 +68,22 @@ def under_load(server: RunningServer, browser: httpx2.Client) -> Iterator[Counte
     cookies = dict(browser.cookies)
 
     def check() -> None:
-        with httpx2.Client(base_url=server.url, cookies=cookies) as mine:
+        with httpx2.Client(timeout=20, base_url=server.url, cookies=cookies) as mine:
             while not enough.is_set():
                 seen[mine.get("/api/session").status_code] += 1
 
     def write() -> None:
         number = 0
-        with httpx2.Client(base_url=server.url, cookies=cookies, headers={"Origin": server.url}) as mine:
+        with httpx2.Client(
+            timeout=20, base_url=server.url, cookies=cookies, headers={"Origin": server.url}
+        ) as mine:
             while not enough.is_set():
                 number += 1
                 seen[mine.patch("/api/session/data", json={"number": number}).status_code] += 1
 
     def refresh() -> None:
         token = tokens["refresh_token"]
-        with httpx2.Client(base_url=server.url) as mine:
+        with httpx2.Client(timeout=20, base_url=server.url) as mine:
             while not enough.is_set():
                 form = {"grant_type": "refresh_token", "refresh_token": token}
                 answer = mine.post("/oauth/token", data=form)

@@ -219,7 +219,7 @@ def test_a_real_server_withstands_jumps_of_its_wall_clock(server: RunningServer,
     with (
         Person(server.url) as ada,
         Person(server.url) as gone,
-        httpx2.Client(base_url=server.url) as stranger,
+        httpx2.Client(timeout=20, base_url=server.url) as stranger,
     ):
         ada.settle_in()
         gone.settle_in()

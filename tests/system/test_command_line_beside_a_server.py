@@ -58,7 +58,7 @@ class Person:
 def signed_up(server: RunningServer) -> Iterator[Person]:
     """A new account with a cookie and a pair of tokens, both known to the server."""
     credentials = {"email": f"person{next(_numbers)}@example.com", "password": PASSWORD}
-    with httpx2.Client() as browser:
+    with httpx2.Client(timeout=20) as browser:
         begun = browser.post(f"{server.url}/api/sign-up", json=credentials).raise_for_status().json()
         with_token = {**credentials, "carrier": "token"}
         tokens = httpx2.post(f"{server.url}/api/sign-in", json=with_token).raise_for_status().json()["tokens"]
@@ -131,7 +131,7 @@ def test_an_account_made_beside_the_server_signs_in_there(server: RunningServer)
     """`account create` needs no restart; the listing of both interfaces has the same items."""
     name = f"made{next(_numbers)}@example.com"
     assert server.command("account", "create", name, "--role", "admin", stdin=PASSWORD).code == 0
-    with httpx2.Client() as browser:
+    with httpx2.Client(timeout=20) as browser:
         credentials = {"email": name, "password": PASSWORD}
         assert browser.post(f"{server.url}/api/sign-in", json=credentials).status_code == 200
         told = browser.get(f"{server.url}/api/admin/accounts?limit=200").json()["items"]

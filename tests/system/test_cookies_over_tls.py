@@ -72,7 +72,7 @@ def test_a_script_cannot_plant_the_session_cookie(server: RunningServer, browser
 def test_answers_over_tls_ask_for_tls_from_then_on(server: RunningServer, certificates: Certificates) -> None:
     """HSTS of two years with subdomains on pages, API answers and refusals alike."""
     context = ssl.create_default_context(cafile=str(certificates.authority))
-    with httpx2.Client(verify=context, base_url=server.url) as client:
+    with httpx2.Client(timeout=20, verify=context, base_url=server.url) as client:
         for path in ("/", "/api/session", "/nothing-here", "/static/gatepost.css"):
             header = client.get(path).headers["strict-transport-security"]
             assert header == "max-age=63072000; includeSubDomains"
@@ -81,5 +81,5 @@ def test_answers_over_tls_ask_for_tls_from_then_on(server: RunningServer, certif
 def test_the_same_port_does_not_answer_plain_http(server: RunningServer) -> None:
     """Nothing is served in the clear where TLS is served."""
     plain = server.url.replace("https://", "http://")
-    with httpx2.Client() as client, pytest.raises(httpx2.TransportError):
+    with httpx2.Client(timeout=20) as client, pytest.raises(httpx2.TransportError):
         client.get(f"{plain}/")

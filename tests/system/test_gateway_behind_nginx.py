@@ -153,7 +153,7 @@ class Site:
 
     def client(self, **headers: str) -> httpx2.Client:
         """A browser or program that reaches nothing but nginx."""
-        return self.clients.enter_context(httpx2.Client(base_url=self.url, headers=headers))
+        return self.clients.enter_context(httpx2.Client(timeout=20, base_url=self.url, headers=headers))
 
     def signed_in(self) -> httpx2.Client:
         """A browser that has signed up through nginx."""
@@ -320,7 +320,7 @@ def test_the_method_of_an_untrusted_client_is_ignored(tmp_path: Path) -> None:
     foreign = {"sec-fetch-site": "cross-site", "x-original-method": "POST", **FROM_ELSEWHERE}
     with (
         RunningServer(tmp_path, environment=environment) as server,
-        httpx2.Client(base_url=server.url, headers=OURS) as ada,
+        httpx2.Client(timeout=20, base_url=server.url, headers=OURS) as ada,
     ):
         assert ada.post("/api/sign-up", json={"email": ADA, "password": PASSWORD}).status_code == 201
         assert ada.get("/gateway/check", headers=foreign).status_code == 204

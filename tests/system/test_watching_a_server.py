@@ -46,7 +46,7 @@ class Watched:
         """A browser whose answers are read for credentials."""
         hooks = {"response": [self._note]}
         headers = {"sec-fetch-site": "same-origin"}
-        client = httpx2.Client(base_url=self.server.url, headers=headers, event_hooks=hooks)
+        client = httpx2.Client(timeout=20, base_url=self.server.url, headers=headers, event_hooks=hooks)
         return self.clients.enter_context(client)
 
     def ask(self, client: httpx2.Client, status: int, method: str, path: str, **body: Any) -> httpx2.Response:

@@ -18,8 +18,9 @@ from gatepost.errors import Busy, GatepostError, StoreUnusable
 
 # "Gpst" in ASCII: how `file` and we ourselves tell our files from those of others.
 APPLICATION_ID: Final = 0x47707374
-# A write waits this long for its turn among threads, and once more for other processes: 5 s at most in all.
-WAIT_SECONDS: Final = 2.5
+# A write waits this long for its turn, among threads and among processes together: less than the 5 s after which
+# many programs stop waiting for an answer.
+WAIT_SECONDS: Final = 4.0
 
 _PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1000)}",
@@ -238,11 +239,13 @@ class SqliteFile:
         promised. Raises Busy if the turn does not come within `wait` seconds.
         """
         line = self._writer()
+        until = time.monotonic() + wait
         if not line.lock.acquire(timeout=wait):
             raise Busy(detail="the writer was taken for too long")
         try:
             with errors_of(self.path):
-                yield from self._transaction(line.connection, durable, wait)
+                # One patience for both: the turn among our threads and the file's lock among processes.
+                yield from self._transaction(line.connection, durable, max(0.0, until - time.monotonic()))
         finally:
             line.lock.release()
 
