@@ -117,6 +117,18 @@ def test_certificate_and_key_come_together(
     )
 
 
+def test_a_redirect_port_needs_tls_on_another_port(load: Load, refusal: Refusal, pem: dict[str, str]) -> None:
+    """There is nothing to send people on to without a certificate, and one port cannot speak both."""
+    assert refusal({"server": {"redirect_port": 80}}) == (
+        "server.redirect_port works only with server.tls_cert (GATEPOST_SERVER__TLS_CERT); "
+        "behind a proxy that does TLS, let the proxy redirect."
+    )
+    assert refusal({"server": {**pem, "port": 443, "redirect_port": 443}}) == (
+        "server.redirect_port and server.port must differ; browsers expect 80 and 443."
+    )
+    assert load({"server": {**pem, "port": 443, "redirect_port": 80}}).server.redirect_port == 80
+
+
 def test_tls_and_an_http_url_contradict_each_other(load: Load, refusal: Refusal, pem: dict[str, str]) -> None:
     """With a certificate the address is https, also on loopback."""
     assert refusal({"server": pem, "url": "http://localhost:8400"}) == (

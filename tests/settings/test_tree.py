@@ -95,6 +95,15 @@ def test_a_public_server_has_one_host(load: Load) -> None:
         assert not settings.is_our_host(other)
 
 
+def test_a_name_is_ours_on_every_port(load: Load) -> None:
+    """What came in the clear is sent on by its name; another name, and what is no host, is not ours."""
+    settings = load({**PUBLIC, "url": "https://auth.example.com:8443"})
+    assert all(settings.is_our_name(f"auth.example.com{port}") for port in ("", ":80", ":8080", ":8443"))
+    for other in ("evil.example", "auth.example.com.evil.example", "a b", ""):
+        assert not settings.is_our_name(other)
+    assert not settings.is_our_host("auth.example.com")
+
+
 def test_a_development_url_adds_its_own_host(load: Load) -> None:
     """A loopback address beside the usual three is ours when the url names it, and only then."""
     assert load({"url": "http://127.0.0.2:8400"}).is_our_host("127.0.0.2")

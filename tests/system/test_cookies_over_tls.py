@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser import chromium, person, trust
 from tests.certificates import Certificates, make_certificates
+from tests.nginx import free_port
 from tests.servers import RunningServer
 
 PASSWORD = "heron paints a quiet ladder"
@@ -24,10 +25,19 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="module")
-def server(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server that speaks TLS only."""
-    options = ("--tls-cert", certificates.chain, "--tls-key", certificates.key)
-    with RunningServer(tmp_path_factory.mktemp("server"), *options) as running:
+def redirect_port() -> int:
+    """The port for plain http."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def server(
+    certificates: Certificates, redirect_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """A server that speaks TLS, in two processes, and sends plain http on from a second port."""
+    options = ("--tls-cert", certificates.chain, "--tls-key", certificates.key, "--workers", "2")
+    redirecting = ("--redirect-port", str(redirect_port))
+    with RunningServer(tmp_path_factory.mktemp("server"), *options, *redirecting) as running:
         yield running
 
 
@@ -83,3 +93,40 @@ def test_the_same_port_does_not_answer_plain_http(server: RunningServer) -> None
     plain = server.url.replace("https://", "http://")
     with httpx2.Client(timeout=20) as client, pytest.raises(httpx2.TransportError):
         client.get(f"{plain}/")
+
+
+def test_the_redirect_port_sends_pages_on_and_serves_nothing(
+    server: RunningServer, certificates: Certificates, redirect_port: int
+) -> None:
+    """308 for what a person types, 403 for programs and forms; no cookie, no HSTS, and none is sent there either."""
+    context = ssl.create_default_context(cafile=str(certificates.authority))
+    plain = f"http://localhost:{redirect_port}"
+    ours = {"sec-fetch-site": "same-origin"}
+    with httpx2.Client(timeout=20, verify=context, headers=ours) as client:
+        signed_up = {"email": "typed@example.com", "password": PASSWORD}
+        assert client.post(f"{server.url}/api/sign-up", json=signed_up).status_code == 201
+        pages = [client.get(f"{plain}{path}") for path in ("/", "/account", "/sign-in?x=1")]
+        assert [page.status_code for page in pages] == [308, 308, 308]
+        assert [page.headers["location"] for page in pages] == [
+            f"{server.url}/", f"{server.url}/account", f"{server.url}/sign-in?x=1",
+        ]  # fmt: skip
+        refused = [
+            client.get(f"{plain}/api/session"),
+            client.post(f"{plain}/api/sign-in", json=signed_up),
+            client.post(f"{plain}/sign-in", data=signed_up),
+            client.get(f"{plain}/gateway/check"),
+        ]
+        assert [answer.status_code for answer in refused] == [403] * 4
+        assert client.get(plain, headers={"host": "evil.example"}).status_code == 421
+        for answer in (*pages, *refused):
+            assert "cookie" not in answer.request.headers
+            assert not {"set-cookie", "strict-transport-security"} & set(answer.headers)
+
+
+def test_a_typed_address_ends_on_the_page_over_tls(
+    server: RunningServer, redirect_port: int, browser: Browser
+) -> None:
+    """Chromium, sent to http, shows the page of the https address."""
+    with person(browser) as page:
+        page.goto(f"http://localhost:{redirect_port}/sign-in")
+        expect(page).to_have_url(f"{server.url}/sign-in")

@@ -1,13 +1,9 @@
 """A real nginx with the configuration of docs/gateway.md, a real server, and a service that knows nothing of either."""
 
-import os
 import re
-import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +14,7 @@ import httpx2
 import jwt
 import pytest
 
-from tests.real_parts import find_nginx
+from tests.nginx import free_port, nginx, whole_file
 from tests.servers import ROOT, RunningServer
 
 ADA, PASSWORD = "ada@example.com", "plenty of quiet words"
@@ -77,13 +73,6 @@ def serving() -> Iterator[Service]:
         thread.join()
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
-
-
 def configuration(gatepost: str, service: Service, port: int, folder: Path) -> str:
     """The page's configuration with the ports of this test, as a whole file."""
     page = (ROOT / "docs" / "gateway.md").read_text()
@@ -95,51 +84,7 @@ def configuration(gatepost: str, service: Service, port: int, folder: Path) -> s
     ):
         assert block.count(before) == 1, before
         block = block.replace(before, after)
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
-    # Started by root, its workers would be somebody who may not write to this folder.
-    user = "user root;\n" if os.getuid() == 0 else ""
-    return (
-        f"{user}worker_processes 1;\ndaemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{block}}}\n"
-    )
-
-
-@contextmanager
-def nginx(folder: Path, text: str, port: int) -> Iterator[None]:
-    """An nginx of its own, from when it listens."""
-    folder.mkdir()
-    (folder / "nginx.conf").write_text(text)
-    program = find_nginx()
-    assert program
-    arguments = [
-        program,
-        "-p",
-        str(folder),
-        "-c",
-        str(folder / "nginx.conf"),
-        "-e",
-        str(folder / "error.log"),
-    ]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-    try:
-        until = time.monotonic() + 20
-        while not listens(port):
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < until, "nginx did not begin to listen"
-            time.sleep(0.01)
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        process.communicate(timeout=20)
-
-
-def listens(port: int) -> bool:
-    """Whether somebody answers there."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+    return whole_file(block, folder)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from gatepost.authority import Authority
 from gatepost.cli.connections import BoundedProtocol
+from gatepost.cli.listening import Listening
 from gatepost.cli.workers import RETIRE, Line
 from gatepost.web.app import make_app, with_lifespan
 
@@ -42,10 +43,20 @@ class Server(uvicorn.Server):
         super().__init__(_config(authority, self._protocol))
         self._answering = answering
         self._line = line
+        self._redirecting: tuple[socket.socket, ...] = ()
+
+    def answer(self, opened: Listening) -> None:
+        """Answer on these sockets until a signal ends it."""
+        self._redirecting = opened.redirecting
+        self.run(list(opened.serving))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer connections, then say so."""
         await super().startup(sockets)
+        for one in self._redirecting:
+            # The same application without TLS. It knows a request in the clear by its scheme, sends pages on and
+            # refuses the rest: a second little server would need the bounds of this one again.
+            self.servers.append(await get_running_loop().create_server(self._plain_protocol, sock=one))
         if self._line is not None:
             get_running_loop().add_reader(self._line.fileno(), self._supervisor_gone)
         await to_thread.run_sync(self._answering)
@@ -67,6 +78,11 @@ class Server(uvicorn.Server):
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
+
+    def _plain_protocol(self) -> BoundedProtocol:
+        return self._protocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._protocol.patient = False

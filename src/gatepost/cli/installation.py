@@ -30,6 +30,7 @@ _KEYS: Final = {
     "workers": "server.workers",
     "tls_cert": "server.tls_cert",
     "tls_key": "server.tls_key",
+    "redirect_port": "server.redirect_port",
 }
 _PLACE: Final = (
     click.option("--data", metavar="DIR", help="Folder of everything the server keeps."),
@@ -43,6 +44,9 @@ _SERVER: Final = (
     click.option("--workers", metavar="COUNT", type=int, help="Server processes."),
     click.option("--tls-cert", metavar="FILE", help="Certificate chain (PEM)."),
     click.option("--tls-key", metavar="FILE", help="Key of that certificate (PEM)."),
+    click.option(
+        "--redirect-port", metavar="PORT", type=click.IntRange(1, 65535), help="Plain http, sent on to https."
+    ),
 )
 
 Command = Callable[..., Any]

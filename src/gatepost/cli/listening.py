@@ -5,11 +5,45 @@ Owns sockets and the sentences for why one cannot be had. Who answers on them is
 
 import errno
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from gatepost.errors import SettingsError
 
 _WAITING: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The sockets of a server: those it serves on, and those on which plain http is only sent on to https."""
+
+    serving: tuple[socket.socket, ...]
+    redirecting: tuple[socket.socket, ...] = ()
+
+    @property
+    def port(self) -> int:
+        """The port that was opened."""
+        port: int = self.serving[0].getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """Close them in this process."""
+        for one in (*self.serving, *self.redirecting):
+            one.close()
+
+
+@contextmanager
+def listening(host: str, port: int, redirect_port: int | None) -> Iterator[Listening]:
+    """All that a server listens on, closed at the end of the block. Raises `SettingsError`."""
+    opened = Listening(tuple(listen(host, port)))
+    try:
+        if redirect_port is not None:
+            opened = Listening(opened.serving, tuple(listen(host, redirect_port)))
+        yield opened
+    finally:
+        opened.close()
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

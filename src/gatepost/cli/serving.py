@@ -5,7 +5,6 @@ banner says. One process serves by itself, several under a supervisor. Which req
 floor's.
 """
 
-import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from gatepost.authority import Authority, Machine
 from gatepost.cli.answering import Server
 from gatepost.cli.installation import Installation, server_options
 from gatepost.cli.journal import log, open_journal, trouble_reporter
-from gatepost.cli.listening import listen
+from gatepost.cli.listening import Listening, listening
 from gatepost.cli.occupation import Occupation
 from gatepost.cli.workers import Line, Supervisor
 from gatepost.errors import SettingsError
@@ -35,15 +34,11 @@ def serve(installation: Installation) -> None:
     """Start the server. Ctrl+C or SIGTERM ends it after the requests under way; SIGHUP replaces its workers."""
     settings = installation.settings(serving=True)
     _require_certificate(settings)
-    sockets = listen(settings.server.host, settings.server.port)
-    try:
-        _serve(settings.with_port(sockets[0].getsockname()[1]), sockets)
-    finally:
-        for one in sockets:
-            one.close()
+    with listening(settings.server.host, settings.server.port, settings.server.redirect_port) as opened:
+        _serve(settings.with_port(opened.port), opened)
 
 
-def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
+def _serve(settings: Settings, opened: Listening) -> None:
     open_journal(settings.log)
     with _occupied(settings) as occupation:
 
@@ -53,16 +48,16 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> None:
             _say_started(settings, text)
 
         serve_all = _serve_alone if settings.server.workers == 1 else _serve_with_workers
-        serve_all(settings, sockets, begun)
+        serve_all(settings, opened, begun)
     log.info("stopped")
 
 
-def _serve_alone(settings: Settings, sockets: list[socket.socket], begun: Begun) -> None:
+def _serve_alone(settings: Settings, opened: Listening, begun: Begun) -> None:
     with _running(settings) as authority:
-        Server(authority, lambda: begun(banner(authority))).run(sockets)
+        Server(authority, lambda: begun(banner(authority))).answer(opened)
 
 
-def _serve_with_workers(settings: Settings, sockets: list[socket.socket], begun: Begun) -> None:
+def _serve_with_workers(settings: Settings, opened: Listening, begun: Begun) -> None:
     # Migrated, keys made, the link for the banner drawn, and all of it closed again before the first fork.
     authority = Authority(settings, _machine())
     try:
@@ -72,9 +67,9 @@ def _serve_with_workers(settings: Settings, sockets: list[socket.socket], begun:
 
     def work(line: Line) -> None:
         with _running(settings) as authority:
-            Server(authority, line.answers, line).run(sockets)
+            Server(authority, line.answers, line).answer(opened)
 
-    Supervisor(settings.server.workers, work, lambda: begun(text), sockets, SystemClock()).run()
+    Supervisor(settings.server.workers, work, lambda: begun(text), opened, SystemClock()).run()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import FrameType
@@ -19,6 +19,7 @@ from typing import Final, NoReturn, assert_never
 import click
 
 from gatepost.cli.journal import log
+from gatepost.cli.listening import Listening
 from gatepost.cli.output import report
 from gatepost.cli.staffing import (
     End,
@@ -64,7 +65,7 @@ class Supervisor:
     """Keeps `count` processes at `work` until a signal ends it.
 
     SIGTERM and SIGINT end all gracefully, a second SIGINT at once; SIGHUP replaces the workers one by one. `all_begun`
-    is called once, when every worker answers on the listening `sockets`.
+    is called once, when every worker answers on what was `opened`.
     """
 
     def __init__(
@@ -72,11 +73,11 @@ class Supervisor:
         count: int,
         work: Callable[[Line], None],
         all_begun: Callable[[], None],
-        sockets: Sequence[socket.socket],
+        opened: Listening,
         clock: Clock,
     ) -> None:
         self._wanted = Wanted(count)
-        self._sockets = sockets
+        self._opened = opened
         self._work = work
         self._all_begun = all_begun
         self._clock = clock
@@ -193,9 +194,8 @@ class Supervisor:
 
     def _end(self) -> None:
         self._wanted = replace(self._wanted, count=0)
-        for one in self._sockets:
-            # As long as one process holds it open, connections are taken that nobody will answer.
-            one.close()
+        # As long as one process holds one open, connections are taken that nobody will answer.
+        self._opened.close()
 
     def _answers(self, pid: int) -> None:
         worker = self._workers[pid]

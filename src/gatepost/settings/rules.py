@@ -155,6 +155,20 @@ def _tls_is_a_pair(settings: Settings, name: Name) -> str | None:
     return f"{name(given)} works only together with {name(missing)}; set both or neither"
 
 
+def _only_tls_is_redirected_to(settings: Settings, name: Name) -> str | None:
+    redirect = settings.server.redirect_port
+    if redirect is None:
+        return None
+    if settings.server.tls_cert is None:
+        return (
+            f"{name('server.redirect_port')} works only with {name('server.tls_cert')}; "
+            "behind a proxy that does TLS, let the proxy redirect"
+        )
+    if redirect == settings.server.port:
+        return f"{name('server.redirect_port')} and {name('server.port')} must differ; browsers expect 80 and 443"
+    return None
+
+
 def _tls_means_https(settings: Settings, name: Name) -> str | None:
     if settings.server.tls_cert is None or settings.secure:
         return None
@@ -209,6 +223,7 @@ RULES: tuple[Rule, ...] = (
 SERVER_RULES: tuple[Rule, ...] = (
     _tls_is_a_pair,
     _tls_means_https,
+    _only_tls_is_redirected_to,
     _development_listens_on_loopback,
     _plain_http_stays_behind_a_proxy,
     _memory_is_one_process,

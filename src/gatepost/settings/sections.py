@@ -70,6 +70,12 @@ class Server(Section):
     tls_key: ReadableFile | None = Field(
         default=None, description="file with the key of that certificate (PEM)"
     )
+    redirect_port: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="plain-http port that sends people on to https and serves nothing",
+    )
 
 
 class Database(Section):

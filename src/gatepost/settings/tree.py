@@ -160,6 +160,13 @@ class Settings(BaseModel):
             return False
         return authority.host in self._extra_hosts or self._is_configured(authority)
 
+    def is_our_name(self, host_header: str) -> bool:
+        """Whether a Host header has our name, on whatever port: enough to send somebody on to the right one."""
+        authority = parse_authority(host_header)
+        if authority is None:
+            return False
+        return authority.host == self.host or self.is_our_host(host_header)
+
     def is_our_origin(self, origin: str, scheme: str, host: str) -> bool:
         """Whether an Origin header, on a request with this scheme and Host, is us or registered; "null" never is."""
         presented = parse_origin(origin)

@@ -96,10 +96,13 @@ class Envelope:
             raise HeadersTooLarge
         if len(hosts) != 1:
             raise BadRequest("The request must have one Host header.")
+        if self._secure and scope["scheme"] == "http":
+            # Nothing is served here, so the port, which is another one than that of https, need not be ours.
+            if not settings.is_our_name(hosts[0].decode("latin-1")):
+                raise UnknownHost
+            return self._to_https(scope)
         if hosts[0] not in self._our_hosts:
             self._require_our_host(hosts[0])
-        if self._secure and scope["scheme"] == "http":
-            return self._to_https(scope)
         return None
 
     def _require_our_host(self, host: bytes) -> None:
