@@ -5,7 +5,11 @@ A test whose part is missing is an error; with `--here` they are left out and na
 """
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import lru_cache
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,12 +41,22 @@ def find_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
+@lru_cache
+def find_package_index() -> str | None:
+    """Where pip gets packages from, if it answers: a clean environment cannot be filled without it."""
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", folder, "idna"]
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return "pip" if done.returncode == 0 else None
+
+
 PARTS: dict[str, Callable[[], str | None]] = {
     "chromium": find_chromium,
     "certutil": find_certutil,
     "curl": find_curl,
     "faketime": find_faketime,
     "nginx": find_nginx,
+    "package index": find_package_index,
 }
 
 _left_out_key = pytest.StashKey[dict[str, list[str]]]()
