@@ -18,6 +18,7 @@ from benchmarks.world import settings_for
 from gatepost import Gatepost, Principal
 from gatepost.authority import Authority, Machine
 from gatepost.cli.answering import Server
+from gatepost.cli.listening import Listening
 from gatepost.cli.workers import Line, Supervisor
 from gatepost.factors.password import Profile
 from gatepost.machine import SystemClock, SystemRandomness
@@ -130,16 +131,17 @@ def main(name: str, folder: str, port: str, descriptor: str) -> None:
 def _serve_several(count: int, folder: Path, port: int, listening: socket.socket) -> None:
     """As `gatepost serve --workers` does: made and closed once before the first fork, then once in each worker."""
     _quick_authority(folder, port).stop()
+    opened = Listening((listening,))
 
     def work(line: Line) -> None:
         authority = _quick_authority(folder, port)
         authority.start()
         try:
-            Server(authority, line.answers, line).run([listening])
+            Server(authority, line.answers, line).answer(opened)
         finally:
             authority.stop()
 
-    Supervisor(count, work, lambda: None, [listening], SystemClock()).run()
+    Supervisor(count, work, lambda: None, opened, SystemClock()).run()
 
 
 if __name__ == "__main__":

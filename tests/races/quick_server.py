@@ -10,10 +10,10 @@ from pathlib import Path
 from gatepost.authority import Authority, Machine
 from gatepost.cli.answering import Server
 from gatepost.cli.journal import open_journal, trouble_reporter
-from gatepost.cli.listening import listen
+from gatepost.cli.listening import Listening, listening
 from gatepost.cli.workers import Line, Supervisor
 from gatepost.machine import SystemClock, SystemRandomness
-from gatepost.settings import load_settings
+from gatepost.settings import Settings, load_settings
 from gatepost.testing.services import CHEAP
 
 WORKERS = 2
@@ -23,8 +23,12 @@ def main(folder: Path) -> None:
     """Serve until a signal comes."""
     sections = {"data": str(folder), "limits": {"hash_queue": 128}, "server": {"port": 0}}
     settings = load_settings(sections, environ={}, directory=folder)
-    sockets = listen(settings.server.host, settings.server.port)
-    settings = settings.with_port(sockets[0].getsockname()[1])
+    with listening(settings.server.host, settings.server.port, None) as opened:
+        serve(settings.with_port(opened.port), opened)
+
+
+def serve(settings: Settings, opened: Listening) -> None:
+    """As `gatepost serve --workers 2` does, once the port is open."""
     open_journal(settings.log)
     clock = SystemClock()
 
@@ -34,11 +38,11 @@ def main(folder: Path) -> None:
     def work(line: Line) -> None:
         at = authority()
         at.start()
-        Server(at, line.answers, line).run(sockets)
+        Server(at, line.answers, line).answer(opened)
         at.stop()
 
     authority().stop()
-    Supervisor(WORKERS, work, lambda: print(settings.issuer, flush=True), sockets, clock).run()
+    Supervisor(WORKERS, work, lambda: print(settings.issuer, flush=True), opened, clock).run()
 
 
 if __name__ == "__main__":
