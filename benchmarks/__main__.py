@@ -4,22 +4,28 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from benchmarks import five_minutes
+from benchmarks.beside import beside
 from benchmarks.checks import known_cookie, new_session
 from benchmarks.endings import endings
 from benchmarks.footprint import start
+from benchmarks.gateway import gateway
 from benchmarks.growth import growth
+from benchmarks.guessing import guessing
+from benchmarks.processes import rival
 from benchmarks.renewals import renewals
 from benchmarks.requests import requests
-from benchmarks.results import Report, Row, as_json, as_markdown
+from benchmarks.results import Report, Row, as_json
 from benchmarks.sealed import sealed
+from benchmarks.side_by_side import REQUESTS, as_page
 from benchmarks.sizes import LONG, QUICK, TINY, Sizes
 from benchmarks.storm import storm
 from benchmarks.tokens import tokens
-from benchmarks.versions import versions
+from benchmarks.versions import rival_versions, versions
 from benchmarks.wire_bytes import wire_bytes
 from benchmarks.work import work
 from benchmarks.writes import refresh, sign_in_row
@@ -37,8 +43,11 @@ RUNS: Final[dict[str, Callable[[Sizes], Rows]]] = {
     "revoke": endings,
     "storm": storm,
     "requests": requests,
+    "gateway": gateway,
+    "guessing": guessing,
     "growth": growth,
     "footprint": start,
+    "beside": beside,
     "work": lambda _: work(),
 }
 BEGIN: Final = "<!-- measured: begin -->"
@@ -54,7 +63,8 @@ def run(sizes: Sizes, only: Sequence[str], command: str) -> Report:
         print(f"bench: {name}", file=sys.stderr, flush=True)
         found = measure(sizes)
         rows += [found] if isinstance(found, Row) else found
-    return Report(command, versions(), tuple(rows))
+    rivals = rival_versions(sizes.rivals) if sizes.rivals else {}
+    return Report(command, versions(), tuple(rows), rivals)
 
 
 def written(page: str, table: str) -> str:
@@ -72,7 +82,14 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(RUNS)}")
     parser.add_argument("--json", metavar="FILE", help="write everything as JSON too, - for stdout")
-    parser.add_argument("--write", metavar="FILE", help="put the table between the marks of this page")
+    parser.add_argument(
+        "--write",
+        metavar="FILE",
+        help="put the table between the marks of this page, and the picture beside it",
+    )
+    parser.add_argument(
+        "--rivals", metavar="PYTHON", help="the interpreter that has the rivals; ./gate gives it"
+    )
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--long", action="store_true", help="the full sizes: a million sessions, more rounds")
     sizes.add_argument(
@@ -87,10 +104,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if strangers := sorted(set(options.rows) - set(RUNS)):
         parser.error(f"no such row: {', '.join(strangers)}")
-    sizes = LONG if options.long else TINY if options.tiny else QUICK
+    sizes = replace(LONG if options.long else TINY if options.tiny else QUICK, rivals=options.rivals)
     shown = [argument for argument in arguments if argument in {"--long", "--tiny", *RUNS}]
     report = run(sizes, options.rows, " ".join(["./gate bench", *shown]))
-    table = as_markdown(report)
+    table = as_page(report)
     if options.json == "-":
         print(json.dumps(as_json(report), indent=2))
     else:
@@ -100,6 +117,9 @@ def main(arguments: Sequence[str]) -> int:
     if options.write:
         page = Path(options.write)
         page.write_text(written(page.read_text(), table))
+        if sizes.rivals and any(row.key == REQUESTS for row in report.rows):
+            picture = str(page.with_suffix(".svg").resolve())
+            rival(sizes.rivals, "rivals_picture", picture, given=json.dumps(as_json(report)))
     return 0
 
 

@@ -47,6 +47,8 @@ class _Seen:
         self.memory.append(child.megabytes() or 0.0)
         if not seconds:
             return
+        # What the sign-in before this leaves to be sealed and written is no rest.
+        time.sleep(seconds)
         before = child.cpu_seconds() or 0.0
         time.sleep(seconds)
         self.rest.append(((child.cpu_seconds() or 0.0) - before) / seconds * 100)

@@ -47,7 +47,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One measured value; `low` and `high` are the quartiles of the rounds."""
+    """One measured value; `low` and `high` are the quartiles of the rounds.
+
+    `after` says what a copy of the credential is worth after a sign-out, where that was tried.
+    """
 
     part: Part
     name: str
@@ -56,6 +59,7 @@ class Entry:
     high: float
     note: str = ""
     limit: str = ""
+    after: str = ""
 
 
 def race(contenders: Sequence[Contender], pace: Pace, scale: float) -> tuple[Entry, ...]:

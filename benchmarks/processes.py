@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Final
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _PATIENCE: Final = 30.0
+_LONGEST: Final = 120.0
 _BOOKS: Final = Path("/proc/self/schedstat")
 
 
@@ -62,27 +63,80 @@ def server(
 
     `beside` another on the same folder it is one more process of the same issuer, with a socket of its own.
     """
-    with TemporaryDirectory(prefix="gatepost-bench-") as fresh, socket.socket() as listening:
-        folder = str(kept or fresh)
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(128)
-        port, descriptor = listening.getsockname()[1], listening.fileno()
+    with TemporaryDirectory(prefix="gatepost-bench-") as fresh, _listening() as listening:
+        port = listening.getsockname()[1]
         known_as = beside.port if beside else port
+        command = ["benchmarks.servers", name, str(kept or fresh), str(known_as), str(listening.fileno())]
+        paths = os.pathsep.join(filter(None, sys.path))
         began = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.servers", name, folder, str(known_as), str(descriptor)],
-            cwd=_ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            pass_fds=(descriptor,),
-        )
-        try:
-            if core is not None:
-                os.sched_setaffinity(process.pid, {core})
+        with _running([sys.executable, "-m", *command], listening, paths, core) as process:
             _wait_for(process, port, f"localhost:{known_as}", path)
             yield Child(process.pid, port, time.perf_counter() - began)
-        finally:
-            process.terminate()
-            process.wait(_PATIENCE)
+
+
+@contextmanager
+def rival_server(python: str, name: str, folder: Path, core: int | None = None) -> Iterator[Child]:
+    """One of `rivals_serving.py` on a folder that was prepared, by the interpreter of the rivals' environment."""
+    with _listening() as listening:
+        port = listening.getsockname()[1]
+        command = ["benchmarks.rivals_serving", "serve", name, str(folder), str(listening.fileno())]
+        began = time.perf_counter()
+        with _running([python, "-m", *command], listening, "", core) as process:
+            _wait_for(process, port, f"localhost:{port}", "/ready")
+            ready_after = time.perf_counter() - began
+            yield Child(_worker_of(process.pid), port, ready_after)
+
+
+def rival(python: str, module: str, *arguments: str, given: str = "") -> str:
+    """What a module prints that runs in the rivals' environment. Raises OSError, subprocess.SubprocessError."""
+    return subprocess.run(
+        [python, "-m", f"benchmarks.{module}", *arguments],
+        cwd=_ROOT,
+        env=_environment(""),
+        check=True,
+        input=given,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=_LONGEST,
+    ).stdout
+
+
+@contextmanager
+def _listening() -> Iterator[socket.socket]:
+    with socket.socket() as listening:
+        # Inherited by every connection: gunicorn sends head and body apart, and the second would wait for an ACK.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        yield listening
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], listening: socket.socket, paths: str, core: int | None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(command, cwd=_ROOT, env=_environment(paths), pass_fds=(listening.fileno(),))
+    try:
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
+        yield process
+    finally:
+        process.terminate()
+        process.wait(_PATIENCE)
+
+
+def _environment(paths: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": paths} if paths else kept
+
+
+def _worker_of(pid: int) -> int:
+    """The one child that a process has, as gunicorn has its worker; itself if it has none."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return pid
+    return int(children[0]) if len(children) == 1 else pid
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", port: int, host: str, path: str) -> None:

@@ -24,7 +24,9 @@ _SIGNED: Final = "FastAPI with SessionMiddleware"
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Served:
+    """A server and the one request that it is asked again and again."""
+
     part: Part
     name: str
     child: Child
@@ -47,7 +49,7 @@ def requests(sizes: Sizes) -> tuple[Row, Row]:
                 )
             )
         )
-        rates, costs = _measured(targets, sizes.load, sizes.connections)
+        rates, costs = measured(targets, sizes.load, sizes.connections)
     return (
         Row(
             "requests",
@@ -63,39 +65,40 @@ def requests(sizes: Sizes) -> tuple[Row, Row]:
     )
 
 
-def _targets(ours: Child, guarded: Child, empty: Child, signed: Child, bare: Child) -> Sequence[_Target]:
+def _targets(ours: Child, guarded: Child, empty: Child, signed: Child, bare: Child) -> Sequence[Served]:
     session = "one read of the store: data and roles as they are now"
     inside = "somebody's own endpoint; the check reads no store"
     cookie, token = sign_up_and_in(ours.port, "/api")
     guarded_cookie, guarded_token = sign_up_and_in(guarded.port, "/auth/api")
     begun = SimpleCookie(_ask(signed.port, "GET", "/begin")[1])["session"].value
     return (
-        _Target(Part.OURS, _SESSION_COOKIE, ours, get("/api/session", ours.port, cookie), session),
-        _Target(Part.OURS, _SESSION_TOKEN, ours, get("/api/session", ours.port, token), session),
-        _Target(Part.OURS, _GUARD_COOKIE, guarded, get("/me", guarded.port, guarded_cookie), inside),
-        _Target(Part.OURS, _GUARD_TOKEN, guarded, get("/me", guarded.port, guarded_token), inside),
-        _Target(Part.RIVAL, _EMPTY, empty, get("/empty", empty.port), "checks nothing"),
-        _Target(
+        Served(Part.OURS, _SESSION_COOKIE, ours, get("/api/session", ours.port, cookie), session),
+        Served(Part.OURS, _SESSION_TOKEN, ours, get("/api/session", ours.port, token), session),
+        Served(Part.OURS, _GUARD_COOKIE, guarded, get("/me", guarded.port, guarded_cookie), inside),
+        Served(Part.OURS, _GUARD_TOKEN, guarded, get("/me", guarded.port, guarded_token), inside),
+        Served(Part.RIVAL, _EMPTY, empty, get("/empty", empty.port), "checks nothing"),
+        Served(
             Part.LIMIT,
             "FastAPI, empty dependency",
             empty,
             get("/depends", empty.port),
             "what FastAPI takes for any `Depends`, before ours does anything",
         ),
-        _Target(
+        Served(
             Part.RIVAL,
             _SIGNED,
             signed,
             get("/me", signed.port, f"Cookie: session={begun}"),
             "nobody can end such a session before it expires",
         ),
-        _Target(Part.LIMIT, "bare ASGI", bare, get("/", bare.port), "no routing, no check"),
+        Served(Part.LIMIT, "bare ASGI", bare, get("/", bare.port), "no routing, no check"),
     )
 
 
-def _measured(
-    targets: Sequence[_Target], pace: Pace, connections: int
+def measured(
+    targets: Sequence[Served], pace: Pace, connections: int
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Requests per second of each, and the processor time of one in microseconds; in turns, after a warm-up."""
     rates: list[list[float]] = [[] for _ in targets]
     costs: list[list[float]] = [[] for _ in targets]
     for target in targets:

@@ -1,7 +1,7 @@
 """What a run found: rows, their targets and whether they were met, as a table for people and JSON for machines."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from textwrap import wrap
 from typing import Any, Final
@@ -61,11 +61,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run."""
+    """A whole run; `rivals` are the versions in the environment of the rivals, where there is one."""
 
     command: str
     versions: Mapping[str, str]
     rows: tuple[Row, ...]
+    rivals: Mapping[str, str] = field(default_factory=dict)
 
 
 def number(value: float) -> str:
@@ -77,8 +78,9 @@ def number(value: float) -> str:
 
 def as_markdown(report: Report) -> str:
     """The run as Markdown: the command, the machine, one table, the notes."""
+    beside = f" Beside it {_spoken(report.rivals)}." if report.rivals else ""
     lines = [
-        *wrap(f"Measured by `{report.command}` on {_spoken(report.versions)}.", _WIDTH),
+        *wrap(f"Measured by `{report.command}` on {_spoken(report.versions)}.{beside}", _WIDTH),
         "",
         "| what | who | median | quartiles | ours : this | this : its limit | target | reached |",
         "|---|---|---:|---:|---:|---:|---|---|",
@@ -147,4 +149,5 @@ def as_json(report: Report) -> dict[str, Any]:
         for target, told in zip(row.targets, plain["targets"], strict=True):
             told["reached"], told["met"] = row.reached(target)
         rows.append(plain)
-    return {"command": report.command, "versions": dict(report.versions), "rows": rows}
+    versions = {"versions": dict(report.versions), "rivals": dict(report.rivals)}
+    return {"command": report.command, **versions, "rows": rows}

@@ -103,8 +103,25 @@ def bare(folder: Path, port: int) -> ASGIApp:
     return app
 
 
+def echo(folder: Path, port: int) -> ASGIApp:
+    """The least that ASGI allows for an answer without a body: alone, and with the headers that were told before."""
+    told: list[tuple[bytes, bytes]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path == "/tell":
+                told[:] = [(name[5:], value) for name, value in scope["headers"] if name.startswith(b"told-")]
+            status = 200 if path == "/tell" else 204
+            headers = told if path == "/told" else []
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
 APPS: Final[Mapping[str, Callable[[Path, int], ASGIApp]]] = {
-    made.__name__: made for made in (gatepost, quick, guarded, empty, signed_cookie, bare)
+    made.__name__: made for made in (gatepost, quick, guarded, empty, signed_cookie, bare, echo)
 }
 SEVERAL: Final[Mapping[str, int]] = {"one_worker": 1, "four_workers": 4}
 

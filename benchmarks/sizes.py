@@ -10,7 +10,8 @@ from benchmarks.measuring import Pace
 class Sizes:
     """The numbers of a run: paces of races in memory and of races that wait for a disk, rows, load, memory, endings.
 
-    `node` says whether packages for Node may be fetched and raced.
+    `node` says whether packages for Node may be fetched and raced; `rivals` is the interpreter of the environment that
+    has the rivals for Python, None where there is none.
     """
 
     memory: Pace
@@ -27,6 +28,7 @@ class Sizes:
     idle_seconds: float
     starts: int
     node: bool = True
+    rivals: str | None = None
 
 
 QUICK: Final = Sizes(

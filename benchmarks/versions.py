@@ -3,10 +3,14 @@
 import os
 import platform
 import sqlite3
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.backends.openssl import backend
+
+from benchmarks.processes import rival
 
 _PACKAGES: Final = (
     "gatepost",
@@ -24,6 +28,11 @@ _PACKAGES: Final = (
     "joserfc",
     "authlib",
 )
+
+
+def rival_versions(python: str) -> Mapping[str, str]:
+    """What the rivals' environment has of them."""
+    return msgspec.json.decode(rival(python, "rivals_serving", "versions"), type=dict[str, str])
 
 
 def versions() -> dict[str, str]:

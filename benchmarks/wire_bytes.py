@@ -53,7 +53,7 @@ def _named(algorithm: str) -> dict[str, Carrier]:
 def _sent(carrier: Carrier) -> str:
     if carrier is Carrier.TOKEN:
         return "the Authorization header"
-    return "the Cookie header, with the cookie against cross-site requests in it"
+    return "the Cookie header, with the cookies against cross-site requests and of the known device in it"
 
 
 def _given(carrier: Carrier) -> str:

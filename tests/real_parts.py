@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -41,6 +42,11 @@ def find_nginx() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
+def find_schemathesis() -> str | None:
+    """The fuzzer's command, in the environment that `./gate test` makes for it alone."""
+    return shutil.which(Path(__file__).resolve().parents[1] / ".gate/fuzz/bin/schemathesis")
+
+
 @lru_cache
 def find_package_index() -> str | None:
     """Where pip gets packages from, if it answers: a clean environment cannot be filled without it."""
@@ -57,6 +63,7 @@ PARTS: dict[str, Callable[[], str | None]] = {
     "faketime": find_faketime,
     "nginx": find_nginx,
     "package index": find_package_index,
+    "schemathesis": find_schemathesis,
 }
 
 _left_out_key = pytest.StashKey[dict[str, list[str]]]()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gatepost.adapters.fastapi import Gatepost
+    from gatepost.core.hooks import Arrival, Grant, Move
     from gatepost.core.principals import Principal, Visitor
     from gatepost.errors import (
         Expired,
@@ -17,27 +18,35 @@ if TYPE_CHECKING:
         Outdated,
         Refused,
         Revoked,
+        SignInRefused,
         Stale,
     )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Arrival",
     "Expired",
     "Gatepost",
     "GatepostError",
+    "Grant",
     "Malformed",
+    "Move",
     "NotForUs",
     "Outdated",
     "Principal",
     "Refused",
     "Revoked",
+    "SignInRefused",
     "Stale",
     "Visitor",
 ]
 
 _HOMES = {
+    "Arrival": "gatepost.core.hooks",
     "Gatepost": "gatepost.adapters.fastapi",
+    "Grant": "gatepost.core.hooks",
+    "Move": "gatepost.core.hooks",
     "Principal": "gatepost.core.principals",
     "Visitor": "gatepost.core.principals",
 }

@@ -20,6 +20,7 @@ from gatepost.checking.follower import Follower, Identity
 from gatepost.checking.guard import Guard
 from gatepost.checking.rules import GuardRules
 from gatepost.checking.staleness import REFUSE, Allow, Ask, WhenStale
+from gatepost.core.hooks import NO_HOOKS, Hooks
 from gatepost.core.keys import SEALING, KeyRules
 from gatepost.core.passwords import PasswordRules
 from gatepost.core.ports import Clock, Introspection, Log, Randomness, Store
@@ -39,20 +40,32 @@ from gatepost.machine import (
 )
 from gatepost.services.access_tokens import TokenForm
 from gatepost.services.accounts import Accounts
+from gatepost.services.arrivals import Arrivals
 from gatepost.services.audit import Audit
 from gatepost.services.beginnings import Beginnings
 from gatepost.services.chest import KeyChest, Masters
 from gatepost.services.clients import Clients
 from gatepost.services.commits import Commits
+from gatepost.services.counting import Counting
+from gatepost.services.decoys import Decoys
 from gatepost.services.fitting import Fitting
+from gatepost.services.foresight import Foresight
+from gatepost.services.guesses import Guesses
 from gatepost.services.housekeeping import Housekeeper, Rhythm
 from gatepost.services.identifiers import Identifiers
 from gatepost.services.introspection import DurableTruth
 from gatepost.services.keys import Keys
+from gatepost.services.known_clients import KnownClients
+from gatepost.services.known_devices import KnownDevices
 from gatepost.services.means import Means
+from gatepost.services.newcomers import Newcomers
+from gatepost.services.own_claims import OwnClaims
 from gatepost.services.passwords import PasswordPolicy
+from gatepost.services.presence import Presence
+from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.renewals import Renewals
 from gatepost.services.sealed import SealedForm, SealedSessions
+from gatepost.services.servers import Servers
 from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIn
 from gatepost.services.token_introspection import TokenIntrospection
@@ -62,6 +75,7 @@ from gatepost.services.visits import Visits
 from gatepost.settings import Settings
 from gatepost.stores.duty import Duty
 from gatepost.stores.memory import MemoryStore
+from gatepost.stores.memory_counters import MemoryCounters
 from gatepost.stores.sql import SqlStore
 
 _SWEEP_EVERY = 5.0
@@ -87,8 +101,9 @@ THIS_MACHINE = Machine(SystemClock(), SystemRandomness())
 class Authority:
     """One issuer: its store, its keys, its checks and its services."""
 
-    def __init__(self, settings: Settings, machine: Machine = THIS_MACHINE) -> None:
+    def __init__(self, settings: Settings, machine: Machine = THIS_MACHINE, hooks: Hooks = NO_HOOKS) -> None:
         self.settings = settings
+        self._hooks = hooks
         self.clock = machine.clock
         self.randomness = machine.randomness
         self.on_trouble = machine.on_trouble
@@ -103,9 +118,15 @@ class Authority:
         kept = self._chest.prepared(self.clock.now())
         self._current = CurrentRing(self._chest.ring(kept))
         self.csrf_key = kept.derived("cross-site tokens")
+        self._decoy_key = kept.derived("decoys")
         self.audit = Audit(self.store, self.clock, kept.derived("audit seals"))
+        counters = self.store.counters() if isinstance(self.store, SqlStore) else MemoryCounters()
+        self._counting = Counting(counters, self.clock, kept.derived("guesses"), self.on_trouble)
+        self._device_key = kept.derived("known devices")
         self._machine = machine
         self._running = False
+        self.leaving = False
+        """Whether the server is about to end, so that whatever goes on by itself ends first."""
         self._compose()
         _opened.add(self)
 
@@ -134,8 +155,14 @@ class Authority:
         self.commits = Commits(
             self.store, self.log, self.clock, bound=bound, tell=self.follower.tell, instance=identity.instance
         )
+        self.servers = Servers(self.store, self.log, self.clock, identity.instance)
         saw, noted = self.guard.saw, self.guard.noted
-        return Means(self.store, self.commits, self.clock, self.identifiers, self.limits, saw, noted)
+        devices = KnownDevices(self.store, self.clock, self.randomness, self._device_key)
+        deadline = settings.revocation.request_deadline
+        guesses = self.guesses = Guesses(self._counting, settings.guesses.rules, devices, deadline)
+        return Means(
+            self.store, self.commits, self.clock, self.identifiers, self.limits, saw, noted, guesses=guesses
+        )
 
     def _serve(self, means: Means) -> None:
         settings = self.settings
@@ -144,25 +171,36 @@ class Authority:
             self._chest,
             self._current,
             bound=settings.revocation.bound,
-            when_gone=self.guard.forget_keyed,
+            when_gone=self.guard.cache.forget_keyed,
         )
         self.follower.when_ring_changes(self.keys.reload)
         self.hashing = _hashing(settings, self._machine.profile)
         policy = PasswordPolicy(_password_rules(settings))
-        self.tokens = Tokens(means, self._current, _token_rules(settings))
+        token_rules = _token_rules(settings, self._hooks)
+        self.tokens = Tokens(means, self._current, token_rules)
         terms = SealingTerms(settings.issuer, self.limits, settings.revocation.horizon)
         form = SealedForm(self.cookies, settings.cookies.sealed_limit)
         self.sealed = SealedSessions(means, self._current, terms, form)
         self.renewals = Renewals(self.sealed, self.tokens, self._current, self.clock)
-        beginnings = Beginnings(means, self.tokens, self.sealed, settings.sessions.carry_over)
-        self.sign_in = SignIn(means, beginnings, self.hashing, policy)
+        arrivals = Arrivals(self._hooks, settings.sessions.data_limit)
+        beginnings = Beginnings(means, self.tokens, self.sealed, settings.sessions.carry_over, arrivals)
+        decoys = Decoys(self.store, self.hashing, self._decoy_key)
+        self.sign_in = SignIn(means, beginnings, self.hashing, policy, decoys.for_address)
+        self.reauthentication = Reauthentication(means, beginnings, self.hashing, self.sign_in.outcomes)
         self.sessions = Sessions(means, self.sealed, settings.sessions.data_limit)
         self.clients = Clients(means)
-        self.introspection = TokenIntrospection(means, self._current, _token_rules(settings), self._truth)
+        self.known_clients = KnownClients(
+            self.clients, self.follower, self.clock, bound=settings.revocation.bound.total_seconds()
+        )
+        self.introspection = TokenIntrospection(means, self._current, token_rules, self._truth)
         self.revocation = TokenRevocation(means, self._current, settings.issuer, self._truth)
-        self.visits = Visits(settings.limits.visits_per_minute, self.clock)
+        self.visits = Visits("visit", settings.limits.visits_per_minute, self._counting)
+        self.sign_ups = Visits("sign-up", settings.limits.sign_ups_per_minute, self._counting)
         fitting = Fitting(means, self.tokens, self.sealed)
         self.accounts = Accounts(means, self.hashing, policy, dict(settings.roles), fitting.require)
+        self.newcomers = Newcomers(means, self.hashing, dict(settings.roles), fitting.require)
+        self.foresight = Foresight(self.accounts, self.sessions)
+        self.presence = Presence(means)
 
     def _keep_house(self, means: Means) -> None:
         settings, on_trouble = self.settings, self._machine.on_trouble
@@ -170,6 +208,7 @@ class Authority:
         rhythm = _rhythm(settings, self._rules, self._duty)
         self.housekeeper = Housekeeper(means, self.log, self.guard, self.follower, rhythm, on_trouble)
         self.housekeeper.also(self.audit.seal)
+        self.housekeeper.also(self.guesses.sweep)
         self.housekeeper.also(self.keys.turn_if_due)
 
     @property
@@ -190,6 +229,7 @@ class Authority:
 
     def stop(self) -> None:
         """Flush, leave the list of followers, close the store."""
+        self.leaving = True
         self._running = False
         _opened.discard(self)
         self.housekeeper.stop()
@@ -292,11 +332,11 @@ def _password_rules(settings: Settings) -> PasswordRules:
     return PasswordRules(
         words=Blocklist(passwords.breach_file),
         min_length=passwords.min_length,
-        own_words=("gatepost", settings.host, *passwords.own_words),
+        own_words=("gatepost", settings.brand.name, settings.host, *passwords.own_words),
     )
 
 
-def _token_rules(settings: Settings) -> TokenRules:
+def _token_rules(settings: Settings, hooks: Hooks) -> TokenRules:
     return TokenRules(
         issuer=settings.issuer,
         audiences=settings.audiences,
@@ -308,6 +348,7 @@ def _token_rules(settings: Settings) -> TokenRules:
             settings.sessions.absolute,
             dict(settings.roles) if settings.tokens.permissions else None,
         ),
+        own=OwnClaims(hooks.claims, settings.tokens.claims),
     )
 
 

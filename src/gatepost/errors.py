@@ -125,6 +125,34 @@ class Forbidden(RequestError):
     text = "Your account is not allowed to do this."
 
 
+class SignInRefused(RequestError):
+    """Who signs in or up has proved who they are, and the application does not let them in.
+
+    For an application's hooks to raise, with a sentence that whoever signs in reads.
+    """
+
+    code = "sign_in_refused"
+    status = 403
+    text = "You cannot sign in here at this time."
+
+
+class ReauthenticationRequired(RequestError):
+    """What was asked for needs a sign-in that is younger than `max_age` seconds (RFC 9470).
+
+    403 and not 401: a client that answers 401 by renewing its token would renew for ever, for a renewal proves nothing.
+    """
+
+    code = "reauthentication_required"
+    status = 403
+    text = "Please enter your password again before you do this."
+    advice = "POST the password to /api/reauthenticate, then repeat the request with what that answers."
+
+    def __init__(self, max_age: int = 900) -> None:
+        super().__init__()
+        self.max_age = max_age
+        self.challenge = f'Bearer error="insufficient_user_authentication", max_age="{max_age}"'
+
+
 class CrossSite(RequestError):
     """The request was started by another site, or cannot show that it was not."""
 
@@ -172,6 +200,23 @@ class EmailTaken(RequestError):
     code = "email_taken"
     status = 409
     text = "There is already an account with this e-mail. Sign in instead."
+
+
+class LastAdministrator(RequestError):
+    """Nobody could administer after that: the account is the only administrator that is not locked."""
+
+    code = "last_administrator"
+    status = 409
+    text = "This is the last administrator that can sign in. Give somebody else the role first."
+
+
+class OwnAccount(RequestError):
+    """An administrator is about to be shut out by his own hand, and has not said that this is meant."""
+
+    code = "own_account"
+    status = 409
+    text = "This is your own account: you would be signed out and could not come back."
+    advice = "If that is meant, send ?confirm=own with the request."
 
 
 class TooLarge(RequestError):
@@ -243,8 +288,8 @@ class SlowDown(RequestError):
     status = 429
     text = "Too many tries. Please wait a moment."
 
-    def __init__(self, retry_after: int = 60) -> None:
-        super().__init__()
+    def __init__(self, retry_after: int = 60, message: str = "", *, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
         self.retry_after = retry_after
 
 

@@ -1,5 +1,6 @@
 """Gatepost inside a FastAPI application: mounted under a prefix and at the root, guarding its own endpoints."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 
 from gatepost import Gatepost, Principal, Visitor
 from gatepost.authority import Machine
+from gatepost.errors import StoreUnusable
 from gatepost.machine import SystemRandomness
 from gatepost.testing.clock import TurnableClock
 from tests.web.house import ADA, CHEAP, PASSWORD, is_problem, settings_in
@@ -177,6 +179,8 @@ def test_own_answers_and_errors_of_endpoints_pass_unchanged(client: TestClient, 
 def test_role_is_required(client: TestClient, auth: Gatepost) -> None:
     """403 without, also for an administrator: roles do not imply one another; taken away, it is gone at once."""
     account = sign_up(client, auth, "member")
+    # The last administrator keeps the role.
+    auth.authority.accounts.create("grace@example.com", PASSWORD, ["admin"], "test")
     assert is_problem(client.delete("/orders/7"), 403, "forbidden")
     auth.authority.accounts.set_roles(account, ["admin"], "test")
     assert is_problem(client.delete("/orders/7"), 403, "forbidden")
@@ -266,8 +270,8 @@ def test_pages_link_under_the_prefix(client: TestClient, auth: Gatepost) -> None
     """Forms, style sheet and redirects stay inside the mount."""
     page = client.get("/auth/sign-in").text
     assert 'action="/auth/sign-in"' in page
-    assert 'href="/auth/static/gatepost.css"' in page
-    assert client.get("/auth/static/gatepost.css").status_code == 200
+    [style] = re.findall(r'<link rel="stylesheet" href="(/auth/static/gatepost\.css[^"]*)">', page)
+    assert client.get(style).status_code == 200
     away = client.get("/auth/account")
     assert (away.status_code, away.headers["location"]) == (303, "/auth/sign-in?next=/auth/account")
     sign_up(client, auth)
@@ -360,3 +364,20 @@ def test_applications_own_routes_win_at_the_root(auth: Gatepost) -> None:
 def test_unknown_host_is_refused_inside_the_mount(client: TestClient) -> None:
     """421, as when we serve alone."""
     assert is_problem(client.get("/auth/api/session", headers={"host": "evil.com"}), 421, "unknown_host")
+
+
+def test_what_only_the_operator_can_mend_is_told_to_nobody_else(
+    auth: Gatepost,
+) -> None:
+    """The sentence names files: the caller is asked to come again, and learns no more."""
+    app = application(auth, "/auth")
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise StoreUnusable("The file /srv/secret-place/gatepost.db cannot be read.")
+
+    with TestClient(app) as client:
+        answer = client.get("/broken")
+    assert is_problem(answer, 503, "busy")
+    assert "secret-place" not in answer.text
+    assert "retry-after" in answer.headers

@@ -269,7 +269,7 @@ def test_an_answer_that_renews_nothing_keeps_its_own_headers(scene: Scene) -> No
 def test_what_an_answer_says_of_our_cookies_stands(scene: Scene) -> None:
     """An endpoint that removes them itself is not followed by what was renewed."""
     assert names_removed(scene.client.get("/own-removal")) == {ACCESS, REFRESH}
-    assert {cookie.name for cookie in scene.client.cookies.jar} == {"gatepost-csrf"}
+    assert {cookie.name for cookie in scene.client.cookies.jar} == {"gatepost-csrf", "gatepost-device"}
 
 
 def test_our_own_calls_under_the_application_renew_once(scene: Scene) -> None:

@@ -35,12 +35,13 @@ from tests.real_parts import find_chromium
 PASSWORD: Final = "violet kettle hums at noon"
 ADA, EVE = "ada@example.com", "eve@example.com"
 BANK, SIBLING, STRANGER = "app.bank.example", "blog.bank.example", "evil.example"
-COOKIE, SEALED, ACCESS, REFRESH, CSRF = (
+COOKIE, SEALED, ACCESS, REFRESH, CSRF, DEVICE = (
     "__Host-Http-gatepost",
     "__Host-Http-gatepost-sealed",
     "__Host-Http-gatepost-access",
     "__Host-Http-gatepost-refresh",
     "__Host-gatepost-csrf",
+    "__Host-Http-gatepost-device",
 )
 IN_COOKIES: Final = ("cookie", "sealed", "token-cookie")
 CARRIERS: Final = (*IN_COOKIES, "token")

@@ -167,6 +167,19 @@ def test_the_psychic_signature_is_none(r: int, s: int) -> None:
         read(f"{header}.{payload}.{signature}", RINGS["ES256"])
 
 
+def test_signatures_with_short_numbers_verify() -> None:
+    """A number may begin with a zero byte, which DER leaves out. Found by signing until both halves had one."""
+    algorithm, key = ALGORITHMS["ES256"], RINGS["ES256"].signing
+    short, message = set[int](), b""
+    while len(short) < 2:
+        message += b"."
+        signature = algorithm.sign(key.private, message)
+        # With the next byte's highest bit the zero is needed, or the number would be negative.
+        halves = {at for at in (0, 32) if signature[at] == 0 and signature[at + 1] < 0x80}
+        short |= halves
+        assert not halves or algorithm.verify(key.verifying.public, signature, message)
+
+
 def test_an_eddsa_scalar_beyond_the_order_is_refused() -> None:
     """S + L signs the same equation; a second text of one signature is not taken (RFC 8032 section 5.1.7)."""
     order = 2**252 + 27742317777372353535851937790883648493

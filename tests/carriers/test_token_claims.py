@@ -1,5 +1,6 @@
 """Which claims a kind of token may carry, and how long it may be, to the very byte."""
 
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 
 import msgspec
@@ -15,6 +16,7 @@ from gatepost.carriers.tokens import (
     ALLOWED,
     HEADER_LIMIT,
     REQUIRED,
+    AccessClaims,
     ClaimRefused,
     Kind,
     issue,
@@ -75,6 +77,21 @@ def test_permissions_come_back_and_their_absence_too() -> None:
         token = issue(KEY, make_claims(permissions=permissions)).reveal()
         assert read(token, RING).claims.permissions == permissions
     assert read(issue(KEY, make_claims()).reveal(), RING).claims.permissions is msgspec.UNSET
+
+
+@KINDS
+def test_claims_of_an_application_stand_beside_ours_and_never_for_them(kind: Kind) -> None:
+    """We read ours as if the others were not there; one of our names is refused, whatever it says."""
+    own = {"tenant": "seven", "plan": ["a", "b"], "beta": True, "seats": 7}
+    token = issue(KEY, make_claims(), kind, own=own).reveal()
+    assert read(token, RING).claims == read(issue(KEY, make_claims(), kind).reveal(), RING).claims
+    said = msgspec.json.decode(urlsafe_b64decode(f"{token.split('.')[1]}=="))
+    assert {name: said[name] for name in own} == own
+    for name in AccessClaims.__struct_fields__:
+        with pytest.raises(ClaimRefused) as caught:
+            issue(KEY, make_claims(), kind, own={name: "hunter2"})
+        assert name in caught.value.detail
+        assert "hunter2" not in caught.value.detail
 
 
 def test_the_longest_token_in_a_header_is_read_by_us_and_passed_on_by_proxies() -> None:

@@ -26,6 +26,7 @@ from gatepost.services.commits import Commits
 from gatepost.services.identifiers import Identifiers
 from gatepost.services.means import Means
 from gatepost.services.sealed import SealedForm, SealedSessions
+from gatepost.testing.guesses import unhurried
 from gatepost.testing.randomness import SeededRandomness
 from gatepost.testing.records import a_client
 from tests.builders import ISSUER, LIMITS, make_account, make_ring, make_session
@@ -62,7 +63,10 @@ class SealedPost(Post):
         self.guard = Guard(RING, self.follower, self.store, self.clock, rules)
         self.renewals = 0
         commits = Commits(self.store, self.store, self.clock, bound=BOUND, tell=self.follower.tell)
-        means = Means(self.store, commits, self.clock, Identifiers(RANDOM), LIMITS, self.guard.saw)
+        guesses = unhurried(self.store, self.clock, RANDOM)
+        means = Means(
+            self.store, commits, self.clock, Identifiers(RANDOM), LIMITS, self.guard.saw, guesses=guesses
+        )
         form = SealedForm(names_for("gatepost", secure=True), 3072)
         self.service = SealedSessions(means, RING, SealingTerms(ISSUER, LIMITS, believed), form)
 

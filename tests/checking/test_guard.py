@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gatepost.carriers.presented import Ambiguous, Bearer, Nothing, OpaqueCookie
+from gatepost.carriers.presented import Ambiguous, Bearer, Nothing, OpaqueCookie, TokenCookies
+from gatepost.checking.guard import Renewable
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.secrets import digest
 from gatepost.core.sessions import Carrier
@@ -115,6 +116,19 @@ def test_a_refused_token_is_not_remembered(post: Post, check: Check) -> None:
             check(post.guard, token)
     assert post.guard.known[0] == 0
     assert post.guard.known[1] == 0
+
+
+def test_a_token_for_another_service_is_not_renewed(post: Post) -> None:
+    """Its successor would be for the other service too, so each request would rotate."""
+    stranger, asked = make_ring().signing, list[object]()
+
+    def renew(carrier: Renewable) -> Renewable:
+        asked.append(carrier)
+        return carrier
+
+    with pytest.raises(NotForUs):
+        post.guard.check(TokenCookies(forge(stranger, payload=make_claims(aud=["orders"])), "r"), renew)
+    assert asked == []
 
 
 def test_a_known_token_ends_at_the_very_second(post: Post, check: Check) -> None:

@@ -57,7 +57,7 @@ class Turning:
         def turn() -> None:
             if self.current.current is ring:
                 self.current.current = successor
-                self.guard.forget_keyed()
+                self.guard.cache.forget_keyed()
                 self.turns += 1
 
         ring.after.append(turn)

@@ -139,14 +139,15 @@ def test_what_only_the_server_knows_is_not_guessed(run: Run, issued: tuple[Holdi
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://auth.example.com", "Keys are fetched over https only"),
-        ("http://localhost.example.com", "Keys are fetched over https only"),
-        ("ftp://localhost", "Keys are fetched over https only"),
+        ("http://auth.example.com", "An issuer is asked over https only"),
+        ("http://localhost.example.com", "An issuer is asked over https only"),
+        ("ftp://localhost", "An issuer is asked over https only"),
         ("https://user:word@auth.example.com", "Name the issuer as it stands in tokens"),
         ("https://auth.example.com/?x=1", "Name the issuer as it stands in tokens"),
         ("auth.example.com", "Name the issuer as it stands in tokens"),
-        ("https://[::1", "That is not a URL."),
-        ("http://localhost:99999", "That is not a URL."),
+        ("https://[::1", "Name the issuer as it stands in tokens"),
+        ("https://auth.example.com/a b", "Name the issuer as it stands in tokens"),
+        ("http://localhost:99999", "Name the issuer as it stands in tokens"),
     ],
 )
 def test_an_address_that_is_not_safe_is_refused_before_anything_is_sent(

@@ -353,7 +353,13 @@ def as_it_was_at_first(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE log_head DROP COLUMN ring")
     for part in ("rotor", "rotated_at", "sealed", "address", "device"):
         connection.execute(f"ALTER TABLE refresh_family DROP COLUMN earlier_{part}")
-    for part in ("TABLE client", "TABLE seal", "INDEX audit_repeated_elsewhere"):
+    for part in (
+        "TABLE client",
+        "TABLE seal",
+        "TABLE counter",
+        "INDEX audit_repeated_elsewhere",
+        "INDEX session_address",
+    ):
         connection.execute(f"DROP {part}")
     connection.execute("UPDATE alembic_version SET version_num = '0001'")
 

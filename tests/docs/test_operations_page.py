@@ -41,7 +41,7 @@ def test_every_metric_is_on_the_page_and_nothing_else(house: House) -> None:
 def test_every_label_is_on_the_page(house: House) -> None:
     """Whoever writes a query finds its labels."""
     labels = set(re.findall(r'[{,](\w+)="', ask(house).text)) - {"le"}
-    assert labels == {"worker", "carrier", "result", "way", "outcome", "kind", "code", "policy"}
+    assert labels == {"worker", "carrier", "result", "way", "outcome", "kind", "code", "policy", "limit"}
     assert all(f"`{label}`" in PAGE for label in labels)
 
 

@@ -9,6 +9,7 @@ import pytest
 from gatepost.core.keys import KeyState
 from gatepost.core.sessions import FIRST_PARTY, Carrier
 from gatepost.errors import InvalidCredentials, InvalidGrant, Refused, Revoked
+from gatepost.services.beginnings import Wish
 from tests.docs.household import ADA, HERE, NEW_PASSWORD, PASSWORD, Household
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,12 @@ def end_others(house: Household) -> None:
 def change_password(house: Household) -> None:
     """Ada changes her password in "this"."""
     house.authority.accounts.change_password(house.principal("this"), PASSWORD, NEW_PASSWORD, HERE)
+
+
+def reauthenticate(house: Household) -> None:
+    """Ada shows her password again in "this", which goes on under a new id."""
+    wish = Wish(HERE, house.held["this"].carrier)
+    house.keep("newest", house.authority.reauthentication.prove(house.principal("this"), PASSWORD, wish))
 
 
 def set_password(house: Household) -> None:
@@ -146,6 +153,7 @@ ROWS: dict[str, tuple[Action, set[str]]] = {
     "end one session (its owner, an administrator, the command line)": (end_one, {"this"}),
     "end all others": (end_others, {"other"}),
     "change one's own password": (change_password, {"other"}),
+    "show one's own password again": (reauthenticate, {"this"}),
     "password set by the operator": (set_password, {"this", "other"}),
     "lock an account": (lock, {"this", "other"}),
     "unlock an account": (unlock, {"this", "other"}),
@@ -156,7 +164,7 @@ ROWS: dict[str, tuple[Action, set[str]]] = {
     "keys turn": (turn_keys, set()),
     "a key is withdrawn (`key rotate --compromised`)": (withdraw_keys, set()),
     "one session more than 100 for an account": (one_too_many, {"other"}),
-    "end everyone (command line)": (end_everyone, {"this", "other", "bob's"}),
+    "end everyone (an administrator, the command line)": (end_everyone, {"this", "other", "bob's"}),
     "idle for 7 days, or 30 days old": (rest, {"this"}),
 }
 ONLY = {

@@ -1,6 +1,6 @@
 """Rules that end or outdate something early: every grain that has a call, the others by their facts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -17,17 +17,18 @@ from gatepost.core.revocation import (
     TokenEnded,
 )
 from gatepost.core.sessions import FIRST_PARTY
-from gatepost.errors import InvalidCredentials, NotFound, Revoked
+from gatepost.errors import InvalidCredentials, LastAdministrator, NotFound, Revoked
 from tests.model import expected
 from tests.model.expected import Person, Sitting, Verdict
-from tests.model.ground import ANY_PERSON, ANY_SERVER, HOME, Ground, holders, sittings
+from tests.model.ground import ANY_PERSON, ANY_SERVER, HOME, holders, jars, sittings
+from tests.model.looks import Looks
 from tests.model.servers import SERVERS
 from tests.model.ways_in import PASSWORDS
 
 _ROLES = st.sampled_from([("member",), ("member", "support"), ("admin",)])
 
 
-class Endings(Ground):
+class Endings(Looks):
     """Whatever makes something stop being accepted before its time."""
 
     @rule(at=ANY_SERVER, sitting=sittings)
@@ -104,7 +105,8 @@ class Endings(Ground):
             case "end":
                 accounts.end_sessions(person.id, "cli")
             case "lock":
-                accounts.lock(person.id, "cli")
+                if self._refused_to_leave_none(person, lambda: accounts.lock(person.id, "cli")):
+                    return
                 person.locked = True
             case _:
                 person.password = PASSWORDS[-1 - PASSWORDS.index(person.password)]
@@ -141,12 +143,14 @@ class Endings(Ground):
     @rule(at=ANY_SERVER, who=ANY_PERSON, roles=_ROLES)
     def set_roles(self, at: int, who: int, roles: tuple[str, ...]) -> None:
         """Somebody's roles change: their tokens are outdated, their sessions go on."""
-        person = self.person(who)
-        self.server(at).accounts.set_roles(person.id, roles, "cli")
+        person, accounts = self.person(who), self.server(at).accounts
+        act = lambda: accounts.set_roles(person.id, roles, "cli")  # noqa: E731
+        if self._refused_to_leave_none(person, act, still="admin" in roles):
+            return
         person.roles.append((self.seq + 1, roles))
         self._outdate(self.happened(at, []), self.of(person))
 
-    @rule(at=ANY_SERVER, sitting=holders, back=st.integers(0, 2))
+    @rule(at=ANY_SERVER, sitting=st.one_of(holders, jars), back=st.integers(0, 2))
     def end_token(self, at: int, sitting: Sitting, back: int) -> None:
         """One access token ends; its session and the others go on."""
         access = sitting.accesses[-1 - min(back, len(sitting.accesses) - 1)]
@@ -193,6 +197,19 @@ class Endings(Ground):
             self.change_password(elsewhere, sitting, PASSWORDS[1])
         else:
             self.sign_out(elsewhere, sitting)
+
+    def _refused_to_leave_none(
+        self, person: Person, act: Callable[[], object], *, still: bool = False
+    ) -> bool:
+        """Do what may take an administrator out: refused for the last one, and for nobody else."""
+        last = [one for one in self.people if expected.administers(one)] == [person] and not still
+        try:
+            act()
+        except LastAdministrator:
+            assert last, "refused although somebody else administers"
+            return True
+        assert not last, "nobody is left who administers"
+        return False
 
     def _commit(self, at: int, fact: Fact) -> int:
         self.server(at).commits.end(Change(at=self.moment.now, facts=(fact,)))

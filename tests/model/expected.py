@@ -67,14 +67,34 @@ class Access:
 
 
 @dataclass
+class Use:
+    """The first use of a refresh token, and whether its answer is still kept."""
+
+    at: datetime
+    kept: bool = True
+
+
+@dataclass
 class Chain:
-    """Every refresh token a session was ever given, the newest last. `answer` is the pair that came with it."""
+    """Every refresh token a session was ever given, the newest last, each with the pair that came with it.
+
+    `uses` are those of all but the newest, in the same order. In cookies (`longer`) a used token has a longer grace.
+    """
 
     tokens: list[str]
     expires_at: datetime
-    answer: tuple[str, str]
-    rotated_at: datetime | None = None
-    answer_kept: bool = False
+    answers: list[tuple[str, str]]
+    longer: bool = False
+    uses: list[Use] = field(default_factory=list)
+
+    @property
+    def longest(self) -> timedelta:
+        """After this time no used token gets an answer."""
+        return HORIZON if self.longer else GRACE
+
+    def age(self, token: str) -> int:
+        """How many generations old a token is."""
+        return len(self.tokens) - 1 - self.tokens.index(token)
 
 
 @dataclass(frozen=True)
@@ -90,7 +110,8 @@ class Copy:
 class Sitting:
     """One session, and the positions of the facts that ended it.
 
-    `seen_after` is when it was used at least, durably; `seen_before` at most, anywhere.
+    `seen_after` is when it was used at least, durably; `seen_before` at most, anywhere. `held` is which of the pairs of
+    tokens lies in the browser's cookies.
     """
 
     id: str
@@ -105,6 +126,7 @@ class Sitting:
     copies: list[Copy] = field(default_factory=list)
     accesses: list[Access] = field(default_factory=list)
     chain: Chain | None = None
+    held: int = 0
     endings: list[int] = field(default_factory=list)
     swept: Verdict = Verdict.MUST_NOT
     client_ended: bool = False
@@ -215,14 +237,26 @@ def swept(sitting: Sitting, now: datetime) -> None:
     elif verdict is Verdict.MAY:
         sitting.swept = Verdict.MAY
     chain = sitting.chain
-    if chain is not None and chain.rotated_at is not None and now >= chain.rotated_at + GRACE:
-        chain.answer_kept = False
+    if chain is None or not chain.uses or not chain.uses[-1].kept:
+        return
+    used_at = chain.uses[-1].at
+    if now >= used_at + chain.longest:
+        chain.uses[-1].kept = False
+    if now >= used_at + min(chain.longest, GRACE):
+        # Of a token before that only the grace after its successor's first use is left.
+        for use in chain.uses[:-1]:
+            use.kept = False
 
 
 def roles_at(person: Person, memory: Memory) -> set[tuple[str, ...]]:
     """The roles a server may say somebody has: what is true now, or was true since it last heard."""
     last = max(index for index, (seq, _) in enumerate(person.roles) if index == 0 or memory.knows(seq))
     return {roles for _, roles in person.roles[last:]}
+
+
+def administers(person: Person) -> bool:
+    """Whether somebody can sign in as an administrator."""
+    return "admin" in person.roles[-1][1] and not person.locked
 
 
 def merged(target: object, patch: object) -> object:
@@ -244,8 +278,13 @@ def meaning(chain: Chain, age: int, now: datetime) -> str:
         return "expired"
     if age == 0:
         return "rotate"
-    used_at = chain.rotated_at
-    if age > 1 or used_at is None or not chain.answer_kept or now >= used_at + GRACE:
+    if age > (2 if chain.longer else 1):
+        return "replay"
+    use, last = chain.uses[-age], chain.uses[-1]
+    end = use.at + chain.longest
+    if age == 2:
+        end = min(end, last.at + GRACE)
+    if not use.kept or now >= end:
         return "replay"
     # By a clock that was set back the use is still to come: no answer, and nothing happens.
-    return "ahead" if used_at > now + AHEAD else "repeat"
+    return "ahead" if max(use.at, last.at) > now + AHEAD else "repeat"

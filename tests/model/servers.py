@@ -217,6 +217,8 @@ def settings_in(folder: Path, *, in_memory: bool) -> Settings:
         },
         "tokens": {"refresh_ttl": "3h", "refresh_grace": _seconds(GRACE)},
         "revocation": {"bound": f"{BOUND:.0f}s", "horizon": _seconds(HORIZON)},
+        # How guesses are slowed is shown elsewhere; here a wrong password is only wrong.
+        "guesses": {"per_account": 1000, "per_address": 1_000_000, "overall": 100_000_000},
     }
     if in_memory:
         sections["database"] = {"url": "memory://"}

@@ -1,5 +1,6 @@
 """Rules that begin and use sessions: visit, sign up, sign in, refresh, repeat, replay, application data."""
 
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ from gatepost.services.beginnings import SignedIn, Wish
 from gatepost.services.tokens import TokenPair
 from tests.model import expected
 from tests.model.expected import Person, Sitting, Verdict
-from tests.model.ground import ANY_PERSON, ANY_SERVER, HOME, Ground, holders, sittings
+from tests.model.ground import ANY_PERSON, ANY_SERVER, HOME, holders, sittings
+from tests.model.looks import Looks
 from tests.model.servers import CARRIED, PER_ACCOUNT, Server
 
 PASSWORDS = ("copper lantern under the bridge", "seven herons over wet slate", "a slow kettle hums at noon")
@@ -29,7 +31,7 @@ _IN_COOKIES = st.sampled_from([Carrier.COOKIE, Carrier.SEALED])
 PATCHES = st.dictionaries(_NAMES, _VALUES, max_size=3)
 
 
-class WaysIn(Ground):
+class WaysIn(Looks):
     """How sessions begin, and what their owners do with them."""
 
     @initialize()
@@ -116,6 +118,7 @@ class WaysIn(Ground):
     @rule(at=ANY_SERVER, sitting=holders, seconds=st.sampled_from([0, 9.75, 10, 700]))
     def ask_again(self, at: int, sitting: Sitting, seconds: float) -> None:
         """Refresh, and after a while present the old one again: inside the grace, at its very end, long after."""
+        sitting = self.standing(at, sitting)
         self.present(at, sitting, age=0)
         self.world.turn(seconds)
         self.present(at, sitting, age=1)
@@ -123,6 +126,9 @@ class WaysIn(Ground):
     @rule(at=ANY_SERVER, sitting=holders, age=st.integers(2, 4))
     def replay(self, at: int, sitting: Sitting, age: int) -> None:
         """Use one that is older still."""
+        sitting = self.standing(at, sitting)
+        for _ in range(age):
+            self.present(at, sitting, age=0)
         self.present(at, sitting, age)
 
     @rule(at=ANY_SERVER, sitting=holders)
@@ -165,6 +171,15 @@ class WaysIn(Ground):
         if sitting.copies:
             self.renewed(at, sitting, SealedCookie(sitting.copies[-1].text))
 
+    def standing(self, at: int, sitting: Sitting) -> Sitting:
+        """This session; where it is over and its owner may sign in, another one of the same kind."""
+        person = sitting.person
+        over = expected.durable(sitting, self.moment.now) is Verdict.MUST_NOT
+        if not over or person is None or person.locked:
+            return sitting
+        again: Sitting = self.signed_in(at, person, sitting.carrier)
+        return again
+
     def signed_in(self, at: int, person: Person, carrier: Carrier, brought: Sitting | None = None) -> Any:
         """Sign in; the new session, None if the account is locked."""
         server, pos = self.server(at), self.seq
@@ -189,45 +204,13 @@ class WaysIn(Ground):
         return sitting
 
     def present(self, at: int, sitting: Sitting, age: int) -> None:
-        """Present a refresh token so many generations old, and hold what follows against the model."""
-        server, now = self.server(at), self.moment.now
-        chain, verdict = sitting.chain, expected.durable(sitting, now)
+        """Present a refresh token so many generations old, as the carrier of its session."""
+        chain, tokens = sitting.chain, self.server(at).tokens
         assert chain is not None
         age = min(age, len(chain.tokens) - 1)
-        meaning = expected.meaning(chain, age, now)
-        pos = self.seq
-        try:
-            pair = server.tokens.refresh(chain.tokens[-1 - age], HOME)
-        except InvalidGrant:
-            assert verdict is not Verdict.MUST or meaning in {"replay", "expired", "ahead"}, (
-                "an honest refresh failed"
-            )
-            ended = self.appended()
-            assert ended == 0 or (meaning == "replay" and verdict is not Verdict.MUST_NOT)
-            assert ended == 1 or not (meaning == "replay" and verdict is Verdict.MUST)
-            if ended:
-                self.happened(at, [sitting])
-            return
-        assert verdict is not Verdict.MUST_NOT, "refreshed although it is over"
-        assert meaning in {"rotate", "repeat"}
-        if meaning == "repeat":
-            assert (pair.access.reveal(), pair.refresh.reveal()) == chain.answer, (
-                "a repeat gave something new"
-            )
-            return
-        self._rotated(at, sitting, pair, pos)
-
-    def _rotated(self, at: int, sitting: Sitting, pair: TokenPair, pos: int) -> None:
-        chain, now = sitting.chain, self.moment.now
-        assert chain is not None
-        assert pair.refresh.reveal() not in chain.tokens
-        chain.answer = (pair.access.reveal(), pair.refresh.reveal())
-        chain.tokens.append(chain.answer[1])
-        chain.rotated_at, chain.answer_kept = now, True
-        sitting.seen_before = max(sitting.seen_before, now)
-        self.server(at).memory.noted[sitting.id] = now
-        access = self.issued(sitting, pair, pos)
-        assert access.expires_at <= min(now + expected.HORIZON, sitting.expires_at)
+        token = chain.tokens[-1 - age]
+        with suppress(InvalidGrant):
+            self.exchanged(at, sitting, age, lambda: tokens.refresh(token, HOME, carrier=sitting.carrier))
 
     def _carried(self, brought: Sitting | None) -> list[dict[str, Any]]:
         """What the data of the new session may be."""

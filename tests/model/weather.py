@@ -4,13 +4,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.model import expected
-from tests.model.ground import ANY_SERVER, Ground
+from tests.model.ground import ANY_SERVER
+from tests.model.looks import Looks
 
 _LENGTHS = st.sampled_from([0.25, 0.5, 1, 4, 9.75, 10, 61, 299, 301, 600, 1300, 1800, 3000, 3600])
 _JUMPS = st.sampled_from([-86400, -3600, -601, -5, -1, 1, 5, 601, 3600, 86400])
 
 
-class Weather(Ground):
+class Weather(Looks):
     """What happens to servers, and to the clocks."""
 
     @rule(seconds=_LENGTHS)

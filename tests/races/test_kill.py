@@ -36,6 +36,8 @@ from tests.services.installation import (
 )
 
 ROUNDS = 20
+# Dead passwords are tried all the time, and from one address.
+UNHURRIED = {"guesses": {"per_address": 100_000}}
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Worker:
 def work_until_killed(folder: Path, number: int, says: Connection) -> None:
     """What the doomed process does."""
     emails = (f"r{number}n{index}@example.com" for index in count())
-    Worker(Installation(folder, SystemClock()).open(), says, emails).work()
+    Worker(Installation(folder, SystemClock(), sections=UNHURRIED).open(), says, emails).work()
 
 
 def killed(folder: Path, number: int, moments: random.Random) -> list[Said]:
@@ -196,6 +198,7 @@ def require_holds(at: Authority, said: Said) -> None:
 
 def test_what_was_acknowledged_holds_after_kill_9(installation: Installation) -> None:
     """Twenty processes in a row, each killed in the middle of its work: every answer they gave is kept."""
+    installation.sections.update(UNHURRIED)
     bystander = settle_in(installation.open(), "bystander@example.com")
     installation.close()
     moments = random.Random(9)

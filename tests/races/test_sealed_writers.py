@@ -27,15 +27,14 @@ def at(request: pytest.FixtureRequest, installation: Installation) -> Authority:
 
 def write(at: Authority, cookie: str, number: int) -> str:
     """One request with this cookie that writes a key of its own; the cookie in its answer."""
-    at.sessions.merge_data(at.guard.check(SealedCookie(cookie)), {f"n{number}": number})
-    renewed = at.renewals.renew(SealedCookie(cookie), HOME).presented
-    assert isinstance(renewed, SealedCookie)
-    return renewed.value
+    at.guard.check(SealedCookie(cookie))
+    return at.sessions.merge_sealed_data(cookie, {f"n{number}": number}).cookie.value.reveal()
 
 
 def fill(at: Authority, cookie: str, number: int) -> str:
     """One that writes much: a few of these fit."""
-    at.sessions.merge_data(at.guard.check(SealedCookie(cookie)), {f"n{number}": "x" * 200})
+    at.guard.check(SealedCookie(cookie))
+    at.sessions.merge_sealed_data(cookie, {f"n{number}": "x" * 200})
     return "written"
 
 

@@ -58,9 +58,10 @@ class SealedDevice:
 
     def write(self, at: Authority, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Change the application's data, and keep the cookie that comes with the answer."""
-        after = at.sessions.merge_data(self.who(at), patch)
-        self._renewed(at, SealedCookie(self.value))
-        return after
+        self.who(at)
+        merged = at.sessions.merge_sealed_data(self.value, patch)
+        self.copies.append(merged.cookie.value.reveal())
+        return merged.data
 
     def _renewed(self, at: Authority, presented: SealedCookie | TokenCookies) -> SealedCookie | TokenCookies:
         renewed = at.renewals.renew(presented, HOME)

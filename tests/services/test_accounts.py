@@ -1,10 +1,14 @@
 """Accounts: making, finding and listing them, and what is refused."""
 
+from datetime import timedelta
+
 import pytest
 
 from gatepost.authority import Authority
 from gatepost.errors import Busy, Conflict, EmailTaken, InvalidFields, NotFound, WeakPassword
+from gatepost.services.counting import Counting
 from gatepost.services.visits import Visits
+from gatepost.stores.memory_counters import MemoryCounters
 from gatepost.testing.clock import TurnableClock
 from tests.services.installation import PASSWORD, add_account
 
@@ -91,7 +95,12 @@ def test_a_record_that_never_settles_ends_in_busy(authority: Authority) -> None:
 
 def test_an_address_begins_so_many_visits_a_minute(clock: TurnableClock) -> None:
     """One more is told how many seconds to wait; another address is not concerned."""
-    visits = Visits(3, clock)
-    assert [visits.wait("192.0.2.7") for _ in range(3)] == [0, 0, 0]
-    assert visits.wait("192.0.2.7") >= 1
-    assert visits.wait("192.0.2.8") == 0
+    counting = Counting(MemoryCounters(), clock, bytes(32))
+    one, neighbour = (Visits("visit", 3, counting) for _ in range(2))
+    assert [visits.wait("192.0.2.7") for visits in (one, neighbour, one)] == [0, 0, 0]
+    clock.turn(timedelta(seconds=20))
+    assert (one.wait("192.0.2.7"), neighbour.wait("192.0.2.7")) == (40, 40)
+    assert one.wait("192.0.2.8") == 0
+    assert Visits("sign-up", 3, counting).wait("192.0.2.7") == 0
+    clock.turn(timedelta(seconds=40))
+    assert one.wait("192.0.2.7") == 0

@@ -83,9 +83,9 @@ class Meanwhile:
         self._act()
         return self._real.hash(password)
 
-    def verify(self, stored: str | None, password: bytes) -> Verified | Wrong:
+    def verify(self, stored: str | None, password: bytes, as_typed: bytes | None = None) -> Verified | Wrong:
         """As ever."""
-        return self._real.verify(stored, password)
+        return self._real.verify(stored, password, as_typed)
 
 
 def test_password_change_that_is_refused_at_the_second_look_leaves_a_row(authority: Authority) -> None:

@@ -132,7 +132,7 @@ class CrowdedHashing:
         """No room."""
         raise Busy(1)
 
-    def verify(self, stored: str | None, password: bytes) -> Verified | Wrong:
+    def verify(self, stored: str | None, password: bytes, as_typed: bytes | None = None) -> Verified | Wrong:
         """Right, and due to be renewed."""
         return Verified(needs_rehash=True)
 

@@ -99,24 +99,32 @@ def test_a_live_sealed_session_is_measured_with_its_data(opened: Open) -> None:
     assert len(at.accounts.set_roles(account.id, MANY[:40], "cli").account.roles) == 40
 
 
-def test_data_and_roles_that_fit_each_alone_are_not_both_written(opened: Open) -> None:
+@pytest.mark.parametrize("measuring", ["require_writable", "rewritten"])
+def test_data_and_roles_that_fit_each_alone_are_not_both_written(opened: Open, measuring: str) -> None:
     """Of two at once the later one looks again: the data is put only beside the roles that it was measured with."""
     at = opened()
     account = add_account(at)
     begun = at.sign_in.sign_in("ada@example.com", PASSWORD, Wish(HOME, Carrier.SEALED))
     assert isinstance(begun.credential, SealedIssued)
-    who = at.guard.check(SealedCookie(begun.credential.value.reveal()))
-    measured, once = at.sealed.require_writable, []
+    cookie = begun.credential.value.reveal()
+    who = at.guard.check(SealedCookie(cookie))
+    measured, once = getattr(at.sealed, measuring), []
 
-    def meanwhile(view: Any) -> None:
-        measured(view)
+    def meanwhile(*arguments: Any) -> Any:
+        made = measured(*arguments)
         if not once:
-            once.append(view)
+            once.append(made)
             at.accounts.set_roles(account.id, MANY[:40], "cli")
+        return made
 
-    at.sealed.require_writable = meanwhile  # type: ignore[method-assign]
+    setattr(at.sealed, measuring, meanwhile)
+    basket = {"basket": "b" * 1400}
     with pytest.raises(TooLarge):
-        at.sessions.merge_data(who, {"basket": "b" * 1400})
+        _ = (
+            at.sessions.merge_sealed_data(cookie, basket)
+            if measuring == "rewritten"
+            else at.sessions.merge_data(who, basket)
+        )
     assert at.sessions.find(begun.session.id).session.data == {}
     assert len(at.accounts.find(account.id).roles) == 40
 

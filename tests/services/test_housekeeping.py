@@ -298,7 +298,7 @@ def test_a_tick_in_trouble_says_so_and_goes_on(
     for rounds in (1, 2):
         clock.turn(timedelta(minutes=1))
         quiet.housekeeper.tick()
-        assert [type(trouble) for trouble in installation.troubles] == [StoreUnusable] * 3 * rounds
+        assert [type(trouble) for trouble in installation.troubles] == [StoreUnusable] * 4 * rounds
     installation.troubles.clear()
 
 

@@ -99,6 +99,59 @@ def test_a_write_is_sealed_anew_and_nothing_else_is_lost(
     assert standing.session.version == device.holds(authority).version == 3
 
 
+def test_a_write_is_one_read_and_one_commit(
+    authority: Authority, neighbour: Authority, device: SealedDevice
+) -> None:
+    """Secret, merge and seal all speak of the record that was read; one more of each for whoever came in between."""
+    before = device.value
+    device.who(neighbour)
+    with counted(neighbour) as counts:
+        device.write(neighbour, {"cart": "book"})
+    assert counts == {"session": 1, "commit": 1}
+    assert device.holds(authority) == authority.sealed.read(authority.sealed.renew(before).value.reveal())
+
+
+def test_a_write_with_another_session_named_or_a_guessed_secret_changes_nothing(
+    authority: Authority, device: SealedDevice
+) -> None:
+    """What is written is the record whose secret is shown, whoever signs in elsewhere meanwhile."""
+    key, holds = stolen_key(authority), device.holds(authority)
+    other = SealedDevice(authority, authority.accounts.find("ada@example.com"))
+    for forged in (
+        forge(key, holds, sid=other.session.id),
+        forge(key, holds, secret="g" * 43),
+        forge(key, holds, sid="nobody"),
+    ):
+        with counted(authority) as counts, pytest.raises((Malformed, Revoked)):
+            authority.sessions.merge_sealed_data(forged, {"cart": "stolen"})
+        assert counts == {"session": 1}
+    for one in (device, other):
+        assert authority.sessions.current(one.who(authority)).session.data == {}
+
+
+def test_a_write_says_when_the_session_was_last_used(
+    authority: Authority, clock: TurnableClock, device: SealedDevice
+) -> None:
+    """Also where that is not written yet: what is in use must not look idle in its own new cookie."""
+    clock.turn(timedelta(hours=1))
+    device.who(authority)
+    device.write(authority, {"cart": "book"})
+    assert device.holds(authority).last_seen_at == clock.now()
+    assert device.holds(authority).idle_expires_at == clock.now() + authority.limits.idle
+
+
+def test_a_session_that_ended_after_the_check_is_not_written(
+    authority: Authority, neighbour: Authority, device: SealedDevice, clock: TurnableClock
+) -> None:
+    """Neither one that was ended nor one whose time is over."""
+    idle = SealedDevice(authority, authority.accounts.find("ada@example.com"))
+    authority.sessions.sign_out(device.who(authority), HOME)
+    clock.turn(authority.limits.idle)
+    for one in (device, idle):
+        with pytest.raises(Revoked):
+            neighbour.sessions.merge_sealed_data(one.value, {"cart": "late"})
+
+
 def test_an_old_copy_brings_back_old_data_for_a_horizon_since_it_was_sealed(
     authority: Authority, neighbour: Authority, clock: TurnableClock, device: SealedDevice
 ) -> None:
@@ -115,20 +168,17 @@ def test_an_old_copy_brings_back_old_data_for_a_horizon_since_it_was_sealed(
         assert passes(neighbour, old)
         assert counts == {"session": 1}
     assert neighbour.sealed.read(neighbour.sealed.renew(old).value.reveal()).data == {"cart": "pen"}
-    who = neighbour.guard.check(SealedCookie(device.value))
-    assert neighbour.sessions.merge_data(who, {"note": 1}) == {"cart": "pen", "note": 1}
+    assert neighbour.sessions.merge_sealed_data(old, {"note": 1}).data == {"cart": "pen", "note": 1}
 
 
 def test_of_two_writers_the_record_keeps_both_and_the_browser_the_answer_that_came_last(
     authority: Authority, clock: TurnableClock, device: SealedDevice
 ) -> None:
     """If that is the one that was sealed first, the other's change is out of sight for a horizon, and not lost."""
-    both, who = device.value, device.who(authority)
-    authority.sessions.merge_data(who, {"first": 1})
-    sealed_first = authority.sealed.renew(both).value.reveal()
+    both = device.value
+    sealed_first = authority.sessions.merge_sealed_data(both, {"first": 1}).cookie.value.reveal()
     clock.turn(timedelta(seconds=1))
-    authority.sessions.merge_data(who, {"second": 2})
-    sealed_second = authority.sealed.renew(both).value.reveal()
+    sealed_second = authority.sessions.merge_sealed_data(both, {"second": 2}).cookie.value.reveal()
     assert authority.sealed.read(sealed_second).data == {"first": 1, "second": 2}
     device.copies += [sealed_second, sealed_first]
     clock.turn(HORIZON - timedelta(seconds=1) - TICK)

@@ -144,6 +144,8 @@ def test_tls_and_an_http_url_contradict_each_other(load: Load, refusal: Refusal,
         ("sessions", "10m", "11m", "visitor_idle", "absolute", "sessions.absolute"),
         ("sessions", "10m", "11m", "visitor_empty", "visitor_idle", "sessions.visitor_idle"),
         ("revocation", "1s", "1001ms", "bound", "horizon", "revocation.horizon"),
+        ("guesses", "10m", "11m", "wait", "longest_wait", "guesses.longest_wait"),
+        ("guesses", "10m", "11m", "longest_wait", "remembered", "guesses.remembered"),
     ],
 )
 def test_a_part_is_never_longer_than_its_whole(

@@ -37,6 +37,7 @@ from gatepost.services.sealed import SealedForm, SealedSessions
 from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIn
 from gatepost.services.tokens import TokenRules, Tokens
+from gatepost.testing.guesses import unhurried
 from tests.builders import make_ring
 from tests.simulation.clocks import Machine, SimulatedClock
 from tests.simulation.links import Feed, FeedWire, LogWire, NoSessions, StoreWire, Wire
@@ -128,7 +129,7 @@ class SimulatedHashing:
         """Not called: nobody signs up here."""
         raise NotImplementedError
 
-    def verify(self, stored: str | None, password: bytes) -> Verified:
+    def verify(self, stored: str | None, password: bytes, as_typed: bytes | None = None) -> Verified:
         """Always right, after a while."""
         self._scheduler.sleep(self._rng.uniform(0.02, 0.4))
         return Verified(needs_rehash=False)
@@ -193,7 +194,8 @@ class Server(Process):
             store, log, self.clock, bound=BOUND, tell=self.follower.tell, instance=self.name
         )
         identifiers = Identifiers(RepeatableRandomness(rng.getrandbits(32)))
-        means = Means(store, self.commits, self.clock, identifiers, LIMITS, self.guard.saw)
+        guesses = unhurried(store, self.clock, RepeatableRandomness(0))
+        means = Means(store, self.commits, self.clock, identifiers, LIMITS, self.guard.saw, guesses=guesses)
         hashing = SimulatedHashing(world.scheduler, rng)
         policy = PasswordPolicy(PasswordRules(_words()))
         grace = GraceRules(timedelta(seconds=10), HORIZON, tokens_too=False)

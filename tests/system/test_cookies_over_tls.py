@@ -59,7 +59,11 @@ def test_chromium_keeps_and_returns_the_prefixed_cookies(server: RunningServer, 
         page.get_by_role("main").get_by_role("button", name="Sign up").click()
         expect(page).to_have_url(f"{server.url}/account")
         cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
-        assert set(cookies) == {"__Host-Http-gatepost", "__Host-gatepost-csrf"}
+        assert set(cookies) == {
+            "__Host-Http-gatepost",
+            "__Host-gatepost-csrf",
+            "__Host-Http-gatepost-device",
+        }
         session = cookies["__Host-Http-gatepost"]
         assert session["httpOnly"]
         assert session["secure"]

@@ -27,6 +27,10 @@ CHEAP = Profile("cheap", memory_kib=64, time_cost=1)
 PASSWORD = "three or four words do it"
 ADA = "ada@example.com"
 DEAD = "A" * 43
+NO_LIMITS = {
+    "limits": {"visits_per_minute": 1_000_000, "sign_ups_per_minute": 1_000_000},
+    "guesses": {"per_account": 1000, "per_address": 1_000_000, "overall": 100_000_000},
+}
 
 
 @dataclass
@@ -136,7 +140,8 @@ def set_cookies(answer: Response) -> list[str]:
 
 def session_cookie(client: TestClient) -> str:
     """The value of the session cookie that a client holds."""
-    return next(cookie.value or "" for cookie in client.cookies.jar if not cookie.name.endswith("-csrf"))
+    beside = ("-csrf", "-device")
+    return next(cookie.value or "" for cookie in client.cookies.jar if not cookie.name.endswith(beside))
 
 
 def is_problem(answer: Response, status: int, code: str) -> bool:

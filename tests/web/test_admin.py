@@ -7,7 +7,7 @@ from tests.web.house import ADA, House, is_problem, sign_in
 
 BOSS = "boss@example.com"
 ACCOUNT = {"id", "email", "email_verified", "roles", "permissions", "created_at", "locked_at"}
-RECEIPT = {"pos", "committed_at", "state", "in_force_at", "latest_at", "verifiers"}
+RECEIPT = {"pos", "committed_at", "state", "in_force_at", "latest_at", "verifiers", "workers"}
 CALLS = [
     ("GET", "/api/admin/accounts", None),
     ("GET", "/api/admin/sessions", None),
@@ -151,3 +151,89 @@ def test_any_session_is_ended(house: House, boss: TestClient) -> None:
     answer = boss.delete(f"/api/admin/sessions/{target}")
     assert (answer.status_code, set(answer.json())) == (200, {"receipt"})
     assert client.get("/api/session").status_code == 401
+
+
+def test_sessions_are_found_by_email_and_by_address(house: House, boss: TestClient) -> None:
+    """`q` is a part of the e-mail, or where an address begins; each item says what its account did last."""
+    house.signed_in()
+    (found,) = boss.get("/api/admin/sessions", params={"q": "ADA@"}).json()["items"]
+    assert found["email"] == ADA
+    assert found["last_event"]["event"] == "signed_in"
+    assert boss.get("/api/admin/sessions", params={"q": "203.0.113."}).json() == {"items": []}
+
+
+def test_sessions_come_last_used_first_if_asked_for(house: House, boss: TestClient) -> None:
+    """`order=last_seen`; `next` leads on; what no page has named is refused, and an order that there is not."""
+    for _ in range(3):
+        house.clock.turn(seconds=1)
+        sign_in(house.browser(), BOSS)
+    query = {"limit": 3, "order": "last_seen"}
+    first = boss.get("/api/admin/sessions", params=query).json()
+    rest = boss.get("/api/admin/sessions", params={**query, "after": first["next"]}).json()
+    seen = [item["last_seen_at"] for item in first["items"] + rest["items"]]
+    assert len(seen) == 4
+    assert seen == sorted(seen, reverse=True)
+    for wrong in ({**query, "after": "nothing"}, {"order": "email"}):
+        answer = boss.get("/api/admin/sessions", params=wrong)
+        assert is_problem(answer, 422, "invalid_fields")
+
+
+def test_roles_are_foreseen_and_not_changed(house: House, boss: TestClient) -> None:
+    """What comes and goes, whom it meets, and why it would be refused."""
+    house.holder()
+    account = house.authority.accounts.find(ADA)
+    path = f"/api/admin/accounts/{account.id}/roles/preview"
+    told = boss.post(path, json={"roles": ["support"]}).json()
+    assert told["account"]["roles"] == ["member"]
+    assert (told["roles"], told["change"]) == (["support"], {"gained": ["support"], "lost": ["member"]})
+    assert told["permissions"] == {"gained": [], "lost": []}
+    assert (told["sessions"], told["tokens_outdated"]) == ({"token": 1}, 1)
+    assert told["refusal"] is None
+    assert house.authority.accounts.find(ADA) == account
+    own = house.authority.accounts.find(BOSS)
+    refused = boss.post(f"/api/admin/accounts/{own.id}/roles/preview", json={"roles": []}).json()["refusal"]
+    assert refused["code"] == "last_administrator"
+    assert is_problem(boss.post(path, json={"roles": ["emperor"]}), 422, "invalid_fields")
+
+
+def test_last_administrator_is_neither_locked_nor_demoted(house: House, boss: TestClient) -> None:
+    """409 `last_administrator`; with another one the own lock still asks whether it is meant."""
+    own = house.authority.accounts.find(BOSS)
+    path = f"/api/admin/accounts/{own.id}"
+    assert is_problem(boss.put(f"{path}/roles", json={"roles": ["member"]}), 409, "last_administrator")
+    assert is_problem(boss.post(f"{path}/lock?confirm=own"), 409, "last_administrator")
+    house.account("other@example.com", "admin")
+    assert is_problem(boss.post(f"{path}/lock"), 409, "own_account")
+    assert is_problem(boss.post(f"{path}/lock?confirm=yes"), 409, "own_account")
+    assert boss.get("/api/session").status_code == 200
+    assert boss.post(f"{path}/lock?confirm=own").json()["account"]["locked_at"]
+    assert boss.get("/api/session").status_code == 401
+
+
+def test_everybody_is_ended_only_on_the_word(house: House, boss: TestClient) -> None:
+    """422 without it; with it 200 with the receipt, and the caller is out too."""
+    client = house.signed_in()
+    for query in ("", "?confirm=", "?confirm=Everyone"):
+        assert is_problem(boss.delete(f"/api/admin/sessions{query}"), 422, "invalid_fields")
+    assert client.get("/api/session").status_code == 200
+    answer = boss.delete("/api/admin/sessions?confirm=everyone")
+    assert (answer.status_code, answer.json()["receipt"]["state"]) == (200, "in_force")
+    assert [one.get("/api/session").status_code for one in (client, boss)] == [401, 401]
+
+
+def test_keys_and_workers_are_listed(boss: TestClient) -> None:
+    """Keys without what is secret of them; every server process with how far it has heard."""
+    keys = boss.get("/api/admin/keys").json()["items"]
+    assert {key["state"] for key in keys} == {"active", "next"}
+    assert all(set(key) == {"kid", "algorithm", "state", "since", "created_at"} for key in keys)
+    (worker,) = boss.get("/api/admin/workers").json()["items"]
+    assert (worker["own"], worker["quiet"], worker["behind"]) == (True, False, 0)
+
+
+def test_receipt_names_the_workers(house: House, boss: TestClient) -> None:
+    """Each with whether it has confirmed, and after how many milliseconds."""
+    house.signed_in()
+    account = house.authority.accounts.find(ADA)
+    (worker,) = boss.post(f"/api/admin/accounts/{account.id}/lock").json()["receipt"]["workers"]
+    assert set(worker) == {"instance", "pid", "confirmed", "milliseconds"}
+    assert (worker["confirmed"], worker["milliseconds"]) == (True, 0.0)

@@ -7,11 +7,12 @@ import pytest
 from tests.web.house import ADA, PASSWORD, Build, House, set_cookies, sign_in
 
 LIFE = 30 * 24 * 3600
+KNOWN = 400 * 24 * 3600
 
 
 def shapes(cookies: list[str]) -> list[str]:
     """The cookies with their values hidden."""
-    return [re.sub(r"=[A-Za-z0-9_-]{43};", "=VALUE;", cookie) for cookie in cookies]
+    return [re.sub(r"=(?:[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{55});", "=VALUE;", cookie) for cookie in cookies]
 
 
 def test_cookies_over_https_are_bound_to_the_host(https: House) -> None:
@@ -20,6 +21,7 @@ def test_cookies_over_https_are_bound_to_the_host(https: House) -> None:
     assert shapes(set_cookies(sign_in(https.browser()))) == [
         f"__Host-Http-gatepost=VALUE; Max-Age={LIFE}; Path=/; Secure; HttpOnly; SameSite=Lax",
         f"__Host-gatepost-csrf=VALUE; Max-Age={LIFE}; Path=/; Secure; SameSite=Lax",
+        f"__Host-Http-gatepost-device=VALUE; Max-Age={KNOWN}; Path=/; Secure; HttpOnly; SameSite=Lax",
     ]
 
 
@@ -29,19 +31,23 @@ def test_cookies_in_development_have_no_prefix_and_no_secure(house: House) -> No
     assert shapes(set_cookies(sign_in(house.browser()))) == [
         f"gatepost=VALUE; Max-Age={LIFE}; Path=/; HttpOnly; SameSite=Lax",
         f"gatepost-csrf=VALUE; Max-Age={LIFE}; Path=/; SameSite=Lax",
+        f"gatepost-device=VALUE; Max-Age={KNOWN}; Path=/; HttpOnly; SameSite=Lax",
     ]
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
-    [("/api/visit", {}), ("/api/sign-up", {"email": "bob@example.com", "password": PASSWORD})],
+    ("path", "body", "more"),
+    [
+        ("/api/visit", {}, []),
+        ("/api/sign-up", {"email": "bob@example.com", "password": PASSWORD}, ["gatepost-device"]),
+    ],
 )
-def test_every_way_in_sets_both_cookies(house: House, path: str, body: dict[str, str]) -> None:
-    """A visit and a sign-up too."""
-    assert [cookie.partition("=")[0] for cookie in set_cookies(house.browser().post(path, json=body))] == [
-        "gatepost",
-        "gatepost-csrf",
-    ]
+def test_every_way_in_sets_its_cookies(
+    house: House, path: str, body: dict[str, str], more: list[str]
+) -> None:
+    """A visit and a sign-up too; only who has an account is known from then on."""
+    cookies = set_cookies(house.browser().post(path, json=body))
+    assert [cookie.partition("=")[0] for cookie in cookies] == ["gatepost", "gatepost-csrf", *more]
 
 
 def test_name_is_a_setting(building: Build) -> None:
@@ -51,6 +57,7 @@ def test_name_is_a_setting(building: Build) -> None:
     assert [cookie.partition("=")[0] for cookie in set_cookies(sign_in(house.browser()))] == [
         "shop",
         "shop-csrf",
+        "shop-device",
     ]
 
 
@@ -68,12 +75,12 @@ def test_sign_in_removes_the_cookies_of_other_carriers(profile: str, request: py
         f"{name}=; Max-Age=0; Path=/{secure}; HttpOnly; SameSite=Lax"
         for name in (names.sealed, names.access, names.refresh)
     ]
-    assert len(cookies) == 5
+    assert len(cookies) == 6
 
 
 @pytest.mark.parametrize("profile", ["house", "https"])
 def test_sign_out_removes_both_cookies(profile: str, request: pytest.FixtureRequest) -> None:
-    """Session and csrf, each with its own attributes."""
+    """Session and csrf, each with its own attributes. The browser stays known, for nobody is signed in by that."""
     house: House = request.getfixturevalue(profile)
     client = house.signed_in(ADA)
     secure = "; Secure" if house.authority.settings.secure else ""

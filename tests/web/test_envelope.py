@@ -1,7 +1,9 @@
 """What surrounds every request: host, sizes, scheme, headers of every answer, and the last resort."""
 
 import re
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from hashlib import sha256
 
 import anyio
 import pytest
@@ -56,12 +58,21 @@ def test_every_answer_over_https_has_hsts(https: House, method: str, path: str) 
     assert answer.headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
 
 
-def test_pages_hold_no_script_and_nobody_elses_address(house: House) -> None:
-    """Every page, /docs too: no script, no inline handler or style, no address outside this server."""
+def test_pages_hold_no_script_but_ours_and_nobody_elses_address(house: House) -> None:
+    """Every page, /docs too: no script but one whose hash its policy names, no inline handler or style, no address
+    outside this server."""
     client = house.signed_in(ADA, "admin", "member")
-    for path in ("/", "/docs", "/account", "/admin", "/nothing"):
+    for path in ("/", "/docs", "/account", "/admin", "/nothing", "/sign-up"):
         for one in (client, house.browser(accept="text/html")):
-            text = one.get(path, headers={"accept": "text/html"}).text
+            answer = one.get(path, headers={"accept": "text/html"})
+            text, allowed = (
+                answer.text,
+                re.findall(r"'sha256-([^']+)'", answer.headers["content-security-policy"]),
+            )
+            scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+            hashes = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+            assert hashes == allowed, path
+            text = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
             assert not re.search(r"<script|\son\w+=|style=|javascript:", text, re.IGNORECASE), path
             assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", text), path
 

@@ -101,7 +101,7 @@ def test_what_is_no_token_of_ours_is_inactive(house: House) -> None:
     held, client = house.holder(), asker(house)
     browser = house.browser()
     sign_in(browser, ADA)
-    cookie = next(value for name, value in browser.cookies.items() if not name.endswith("-csrf"))
+    cookie = next(value for name, value in browser.cookies.items() if not name.endswith(("-csrf", "-device")))
     header, payload, signature = held.access.split(".")
     family, secret, rotor = held.refresh.split(".")
     strange = [
@@ -177,6 +177,11 @@ def replay(house: House, held: Holder) -> None:
     refresh(house, held.refresh)
 
 
+def change_roles(house: House, held: Holder) -> None:
+    """Ada's roles change."""
+    house.authority.accounts.set_roles(ADA, ["support"], "test")
+
+
 Ending = Callable[[House, Holder], None]
 WHOLE = [lock, sign_out, change_password, end_everyone, revoke_refresh, replay]
 
@@ -224,6 +229,28 @@ def test_token_with_roles_of_yesterday_is_inactive(house: House) -> None:
     assert client.finds_active(held.refresh)
     renewed = refresh(house, held.refresh).json()["access_token"]
     assert client.about(renewed).json()["roles"] == ["support"]
+
+
+@pytest.mark.parametrize(
+    ("end", "standing"),
+    [(lock, "ended"), (sign_out, "ended"), (change_roles, "outdated")],
+    ids=["lock", "sign_out", "change_roles"],
+)
+def test_client_that_follows_the_log_is_told_what_became_of_an_access_token(
+    house: House, end: Ending, standing: str
+) -> None:
+    """The log holds it anyway. Nobody else is told, nor anybody of a token that is not theirs or of no token."""
+    held = house.holder()
+    both = (Power.VERIFIER, Power.INTROSPECT)
+    follower, asks = asker(house, *both), asker(house)
+    elsewhere = asker(house, *both, audiences=("https://orders.example.com",))
+    assert follower.finds_active(held.access)
+    end(house, held)
+    assert follower.about(held.access).json() == {"active": False, "standing": standing}
+    for client, token in ((asks, held.access), (elsewhere, held.access), (follower, f"{held.access}x")):
+        assert client.about(token).content == INACTIVE
+    house.clock.turn(house.authority.settings.access_ttl)
+    assert follower.about(held.access).content == INACTIVE
 
 
 def test_refresh_token_of_an_idle_session_is_inactive(house: House) -> None:

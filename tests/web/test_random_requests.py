@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from gatepost.web.routes import ROUTES, Route
-from tests.web.house import ADA, DEAD, PASSWORD, House, build, session_cookie
+from tests.web.house import ADA, DEAD, NO_LIMITS, PASSWORD, House, build, session_cookie
 
 # How many without and with `--long`.
 SHORT, LONG = 1_000, 10_000
@@ -19,7 +19,7 @@ SHORT, LONG = 1_000, 10_000
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An authority with one account, which stays as it is."""
-    house = build(tmp_path_factory.mktemp("random"), {"limits": {"visits_per_minute": 1_000_000}})
+    house = build(tmp_path_factory.mktemp("random"), NO_LIMITS)
     house.account(ADA, "admin", "member")
     yield house
     house.close()

@@ -6,6 +6,7 @@ refused with it once the check is taken out of the row.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from urllib.parse import quote_plus
 
 import pytest
 from httpx2 import Response
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 from gatepost.authority import Authority
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.services.beginnings import CookieIssued, Wish
+from gatepost.testing.clock import TurnableClock
 from gatepost.web import checks, client_checks
 from gatepost.web.app import make_app
 from gatepost.web.checks import Check
@@ -35,7 +37,9 @@ BODIES = {
     "/api/sign-in": f'{{"email": "{ADA}", "password": "{PASSWORD}"}}',
     "/api/sign-up": f'{{"email": "new@example.com", "password": "{PASSWORD}"}}',
     "/api/password": f'{{"current": "{PASSWORD}", "new": "short"}}',
+    "/api/reauthenticate": f'{{"password": "{PASSWORD}"}}',
     "/api/admin/accounts/{account_id}/roles": '{"roles": ["member"]}',
+    "/api/admin/accounts/{account_id}/roles/preview": '{"roles": ["member"]}',
 }
 JSON = ("content-type", "application/json")
 FORM = ("content-type", "application/x-www-form-urlencoded")
@@ -81,15 +85,21 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """One authority for the whole table: no request here is meant to get far."""
-    house: House = build(tmp_path_factory.mktemp("table"), {"limits": {"visits_per_minute": 1}})
+    house: House = build(
+        tmp_path_factory.mktemp("table"), {"limits": {"visits_per_minute": 1, "sign_ups_per_minute": 1}}
+    )
     house.account("admin@example.com", "admin")
     house.account("member@example.com", "member")
+    # Nothing that goes on by itself keeps a test waiting.
+    house.authority.leaving = True
     yield Scene(house.authority)
     house.close()
 
 
 def well_formed(route: Route) -> tuple[Headers, str]:
     """A body that a route takes, and its type."""
+    if route.path == "/reauthenticate":
+        return [FORM], f"password={quote_plus(PASSWORD)}"
     if checks.form_body in route.checks:
         return [FORM], f"email=nobody%40example.com&password=no&grant_type=none&current={PASSWORD}&new=short"
     if checks.json_body in route.checks:
@@ -143,8 +153,16 @@ def plain_member(scene: Scene, table: tuple[Route, ...], route: Route) -> Respon
     return scene.ask(table, route, [OURS, ("cookie", scene.cookie("member"))])
 
 
+def old_sign_in(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
+    """Of somebody who may do everything, and has signed in a quarter of an hour ago."""
+    cookie, clock = scene.cookie("admin"), scene.authority.clock
+    assert isinstance(clock, TurnableClock)
+    clock.turn(minutes=15)
+    return scene.ask(table, route, [OURS, ("cookie", cookie)])
+
+
 def second_visit(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
-    """One more than a minute may see."""
+    """One more than a minute may see, of visits or of sign-ups."""
     scene.ask(table, route, [OURS])
     return scene.ask(table, route, [OURS])
 
@@ -182,8 +200,10 @@ TEETH: dict[Check, Teeth] = {
     checks.json_perhaps: Teeth(disguised_json, 415, "unsupported_media_type"),
     checks.form_body: Teeth(disguised_body, 415, "unsupported_media_type"),
     checks.admin: Teeth(plain_member, 403, "forbidden"),
+    checks.freshly_signed_in: Teeth(old_sign_in, 403, "reauthentication_required"),
     metrics_reader: Teeth(from_elsewhere, 403, "forbidden"),
     checks.few_visits: Teeth(second_visit, 429, "slow_down"),
+    checks.few_sign_ups: Teeth(second_visit, 429, "slow_down"),
     client_checks.nothing_in_the_address: Teeth(secret_in_the_address, 400, "malformed"),
     client_checks.introspecting_client: Teeth(no_client, 401, "invalid_client"),
     client_checks.any_client: Teeth(no_client, 401, "invalid_client"),
@@ -203,6 +223,8 @@ def without(route: Route, check: Check) -> tuple[Route, ...]:
 
 def said(answer: Response, route: Route, teeth: Teeth) -> bool:
     """Whether an answer is the refusal of a check, in the form of the route's readers."""
+    if route.kind is Kind.PAGE and teeth.code == "reauthentication_required":
+        return answer.headers.get("location", "").startswith("/reauthenticate?")
     if answer.status_code != teeth.status:
         return False
     if route.kind is Kind.PAGE:

@@ -36,12 +36,13 @@ def test_every_way_in_sets_the_sealed_cookie(https: House, way: str) -> None:
     client = https.browser()
     answer = client.post(path, json={**body, "carrier": "sealed"})
     assert answer.status_code == status
-    first, second = set_cookies(answer)
+    first, second, *marks = set_cookies(answer)
     name, _, rest = first.partition("=")
     value, _, attributes = rest.partition("; ")
     assert name == "__Host-Http-gatepost-sealed"
     assert attributes == f"Max-Age={LIFE}; Path=/; Secure; HttpOnly; SameSite=Lax"
     assert second.startswith("__Host-gatepost-csrf=")
+    assert [mark.partition("=")[0] for mark in marks] == ["__Host-Http-gatepost-device"] * (way != "visit")
     assert value not in answer.text
     assert "tokens" not in answer.json()
     assert client.get("/api/session").json()["session"]["carrier"] == "sealed"
@@ -62,10 +63,12 @@ def test_the_session_is_read_out_of_the_cookie(pair: tuple[House, House]) -> Non
 
 
 def test_a_write_comes_back_in_the_cookie_of_its_answer(house: House) -> None:
-    """One Set-Cookie, kept by no cache; the next request reads it without a look-up."""
+    """For one read and one commit: one Set-Cookie, kept by no cache; the next request reads it without a look-up."""
     client = sealed_in(house)
     before = cookie_of(client)
-    answer = client.patch("/api/session/data", json={"cart": "book", "none": None})
+    with counted(house.authority) as counts:
+        answer = client.patch("/api/session/data", json={"cart": "book", "none": None})
+    assert counts == {"session": 1, "commit": 1}
     assert (answer.status_code, answer.json()) == (200, {"data": {"cart": "book"}})
     assert names_set(answer) == [NAME]
     assert f"Max-Age={LIFE}; Path=/; HttpOnly; SameSite=Lax" in set_cookies(answer)[0]

@@ -1,36 +1,66 @@
-"""Gatepost inside a FastAPI application: mount it, guard endpoints with it.
+"""Gatepost inside a FastAPI or Starlette application: mount it, guard endpoints with it, hook into it.
 
-Owns the mounting and the dependencies. What is checked and how is the guard's; the rules against forged requests are
-the web floor's, the same as for our own endpoints.
+Owns the mounting, the dependencies and the collecting of hooks. What is checked and how is the guard's; the rules
+against forged requests are the web floor's, the same as for our own endpoints.
 """
 
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from inspect import iscoroutinefunction
+from typing import Any, Final, TypeVar
 
 from anyio import to_thread
-from fastapi import FastAPI, Request
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.authority import THIS_MACHINE, Authority, Machine
+from gatepost.core.hooks import Hooks, MakeClaims, Merge, OnArrival, only_the_visit
 from gatepost.core.principals import Principal, Visitor
-from gatepost.errors import Forbidden, GatepostError, SignedOut
+from gatepost.core.sessions import Carrier
+from gatepost.errors import (
+    Busy,
+    Forbidden,
+    GatepostError,
+    OperatorError,
+    Refused,
+    SignedOut,
+    SlowDown,
+    Stale,
+)
+from gatepost.services.trouble import seldom
 from gatepost.settings import Settings, load_settings
 from gatepost.web.answers import problem
 from gatepost.web.app import make_app
 from gatepost.web.asking import Asking
 from gatepost.web.checks import Check, a_session, not_cross_site, one_credential, signed_in
 from gatepost.web.cross_site import SAFE
+from gatepost.web.feed import PATH as FEED
 from gatepost.web.gateway import PATH as GATEWAY
 from gatepost.web.handover import remove_ours
 from gatepost.web.oauth import metadata_answer
 from gatepost.web.renewal import SendsRenewed
 from gatepost.web.routes import ROUTES
+from gatepost.web.visiting import session_or_visit
 
 _KEY = "gatepost.embedded"
 _GUARDED = "gatepost.guarded"
+H = TypeVar("H", bound=Callable[..., Any])
+_journal: Final = logging.getLogger("gatepost")
+
+
+def _tell(error: Exception, more: int) -> None:
+    detail, unsaid = getattr(error, "detail", "") or error, f" (and {more} more)" if more else ""
+    _journal.error("%s: %s%s", type(error).__name__, detail, unsaid)
+
+
+def _this_machine() -> Machine:
+    """The machine as an embedded Gatepost takes it: what goes wrong is told in the application's own log."""
+    return replace(THIS_MACHINE, on_trouble=seldom(THIS_MACHINE.clock, _tell))
 
 
 class Gatepost:
@@ -44,10 +74,12 @@ class Gatepost:
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, machine: Machine = THIS_MACHINE, **overrides: Any
+        self, settings: Settings | None = None, *, machine: Machine | None = None, **overrides: Any
     ) -> None:
         self._settings = settings if settings is not None else load_settings(overrides, embedded=True)
-        self._machine = machine
+        self._machine = machine or _this_machine()
+        self._hooks = Hooks()
+        self._prefix = ""
         self._opening = threading.Lock()
         self._authority: Authority | None = None
 
@@ -61,7 +93,7 @@ class Gatepost:
         # Without the application's lifespan (a test client, a bare ASGI call) the first request finds it started too.
         with self._opening:
             if self._authority is None:
-                self._authority = Authority(self._settings, self._machine)
+                self._authority = Authority(self._settings, self._machine, self._hooks)
                 self._authority.start()
             return self._authority
 
@@ -70,12 +102,61 @@ class Gatepost:
         """The authority, if it is open already; never waits."""
         return self._authority
 
-    def init_app(self, app: FastAPI, prefix: str = "") -> None:
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def prefix(self) -> str:
+        """Where `init_app` has mounted the endpoints and pages; "" at the root."""
+        return self._prefix
+
+    def stage(self, settings: Settings, machine: Machine) -> None:
+        """Play on other settings and another machine from the next opening on: for `gatepost.testing` alone.
+
+        Raises RuntimeError while it is open: what was begun on one store must not go on with another.
+        """
+        self._require_closed("settings cannot change")
+        self._settings, self._machine = settings, machine
+
+    @property
+    def machine(self) -> Machine:
+        """The machine it takes clocks and randomness from."""
+        return self._machine
+
+    def on_sign_up(self, hook: OnArrival) -> OnArrival:
+        """Decorator: call `hook` with each new account before it is written. It may raise `SignInRefused`."""
+        self._hooks = replace(self._hooks, on_sign_up=(*self._hooks.on_sign_up, self._hook(hook)))
+        return hook
+
+    def on_sign_in(self, hook: OnArrival) -> OnArrival:
+        """Decorator: call `hook` before each session of an account is written. It may raise `SignInRefused`."""
+        self._hooks = replace(self._hooks, on_sign_in=(*self._hooks.on_sign_in, self._hook(hook)))
+        return hook
+
+    def carry_over(self, hook: Merge) -> Merge:
+        """Decorator: `hook` says what a session holds that begins, out of the visit's data and what was held."""
+        if self._hooks.carry_over is not only_the_visit:
+            raise RuntimeError(
+                "there is a carry_over hook already, and only one can say what a session holds"
+            )
+        self._hooks = replace(self._hooks, carry_over=self._hook(hook))
+        return hook
+
+    def claims(self, hook: MakeClaims) -> MakeClaims:
+        """Decorator: `hook` says what access tokens claim beside ours; `tokens.claims` names what it may."""
+        if self._hooks.claims is not None:
+            raise RuntimeError("there is a claims hook already, and only one can say what tokens claim")
+        self._hooks = replace(self._hooks, claims=self._hook(hook))
+        return hook
+
+    def init_app(self, app: Starlette, prefix: str = "") -> None:
         """Mount endpoints and pages under `prefix`, join the application's lifespan, answer refusals as problems.
 
         At the root, the application's own routes win over ours of the same path.
         """
-        self._settings = self._settings.with_prefix(prefix)
+        self._settings, self._prefix = self._settings.with_prefix(prefix), prefix
         docs = bool(self._settings.docs)
         embedded = _Embedded(self, with_docs=docs)
         if prefix:
@@ -99,6 +180,30 @@ class Gatepost:
     async def a_session(self, request: Request) -> Principal | Visitor:
         """Whoever has a session, a visitor too: `Depends(auth.a_session)`."""
         return (await self._checked(request, a_session)).who
+
+    async def perhaps(self, request: Request) -> Principal | Visitor | None:
+        """Whoever has a session, or nobody: `Depends(auth.perhaps)`, for pages that greet. 503 if nobody can say."""
+        try:
+            return await self.a_session(request)
+        except Stale:
+            raise
+        except (Refused, SignedOut, SlowDown):
+            return None
+
+    def visit(self, carrier: str = "cookie") -> Callable[[Request], Awaitable[Principal | Visitor]]:
+        """Whoever has a session; for anybody else a visit begins, whose cookie goes out with the answer.
+
+        `carrier` is `cookie` or `sealed`. For endpoints that write what a visit is to keep, as `Depends(auth.visit())`:
+        at one that only reads, everybody who passes by would be given a session.
+        """
+        if carrier not in {Carrier.COOKIE, Carrier.SEALED}:
+            raise ValueError("a visit is held by cookie or sealed")
+        found = session_or_visit(Carrier(carrier))
+
+        async def visiting(request: Request) -> Principal | Visitor:
+            return (await self._checked(request, found)).who
+
+        return visiting
 
     def require(
         self, *, role: str | None = None, permission: str | None = None
@@ -143,6 +248,17 @@ class Gatepost:
         request.scope[_GUARDED] = True
         return asking
 
+    def _hook(self, hook: H) -> H:
+        self._require_closed("hooks cannot be added")
+        if iscoroutinefunction(hook):
+            # It would return at once and refuse nobody.
+            raise TypeError("hooks are plain functions: they run in a thread, where they may wait")
+        return hook
+
+    def _require_closed(self, what: str) -> None:
+        if self._authority is not None:
+            raise RuntimeError(f"the application has started, and {what} any more")
+
     def _asking(self, request: Request) -> Asking:
         # One for all guards of an endpoint: each by itself would renew what the request brought once more.
         asking: Asking = request.scope.get(_KEY) or Asking(self.authority, request)
@@ -152,6 +268,11 @@ class Gatepost:
     async def _problem(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, GatepostError):
             raise error
+        if isinstance(error, OperatorError):
+            # Its message is for whoever runs the application: it names files.
+            error = Busy(detail=error.message)
+        if error.status >= 500:
+            self.authority.on_trouble(error)
         response = remove_ours(error, Asking(self.authority, request), problem(error))
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -167,7 +288,7 @@ class Gatepost:
                 async with inner(app) as state:
                     yield state
             finally:
-                await to_thread.run_sync(self._close)
+                await to_thread.run_sync(self.close)
 
         return lifespan
 
@@ -175,7 +296,8 @@ class Gatepost:
         # Opened before a fork it is there, but does not run here yet.
         self.authority.start()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Stop, and let go of the store. The application's lifespan does it; the next use opens it again."""
         with self._opening:
             authority, self._authority = self._authority, None
         if authority is not None:
@@ -211,7 +333,7 @@ class _OursOrElse:
     def __init__(self, ours: ASGIApp, otherwise: ASGIApp) -> None:
         self._ours = ours
         self._otherwise = otherwise
-        self._first = {path.split("/")[1] for path in (*(route.path for route in ROUTES), GATEWAY)}
+        self._first = {path.split("/")[1] for path in (*(route.path for route in ROUTES), GATEWAY, FEED)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         known = scope["type"] == "http" and scope["path"].split("/")[1] in self._first

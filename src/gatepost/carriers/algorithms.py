@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import (
@@ -96,9 +96,9 @@ class _Es256:
     def verify(self, public: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
         if len(signature) != 2 * _HALF:
             return False
-        r, s = int.from_bytes(signature[:_HALF], "big"), int.from_bytes(signature[_HALF:], "big")
+        numbers = _der_integer(signature[:_HALF]) + _der_integer(signature[_HALF:])
         try:
-            public.verify(encode_dss_signature(r, s), message, _ECDSA)
+            public.verify(b"0%c%b" % (len(numbers), numbers), message, _ECDSA)
         except InvalidSignature:
             return False
         return True
@@ -218,6 +218,12 @@ class _Hs256:
         except InvalidSignature:
             return False
         return True
+
+
+def _der_integer(half: bytes) -> bytes:
+    # As `cryptography` would write it, in half the time: as short as it can be, and with no sign (X.690 section 8.3).
+    digits = half.lstrip(b"\0") or b"\0"
+    return b"\2%c%b" % (len(digits), digits) if digits[0] < 0x80 else b"\2%c\0%b" % (len(digits) + 1, digits)
 
 
 def _der(private: Any) -> bytes:

@@ -44,6 +44,11 @@ class CookieNames:
         """Every cookie that can hold a carrier."""
         return (self.session, self.sealed, self.access, self.refresh)
 
+    @property
+    def device(self) -> str:
+        """The cookie that says which accounts a browser has signed in to before. It carries nobody."""
+        return f"{self.session}-device"
+
 
 def names_for(name: str, *, secure: bool) -> CookieNames:
     """The cookie names for the setting `cookies.name`."""

@@ -249,6 +249,15 @@ def require_fits(
 def _largest(data: Mapping[str, Any]) -> str:
     if not data:
         return "It holds no data of an application: the account's roles are too many."
-    sizes = {name: len(json.dumps(value)) + len(json.dumps(name)) + 2 for name, value in data.items()}
+    return largest_keys(sizes_of(data))
+
+
+def sizes_of(data: Mapping[str, Any]) -> dict[str, int]:
+    """How many bytes of JSON each key of an application's data takes, with its value and what stands between."""
+    return {name: len(json.dumps(value)) + len(json.dumps(name)) + 2 for name, value in data.items()}
+
+
+def largest_keys(sizes: Mapping[str, int]) -> str:
+    """The sentence that names the keys to look at where data is too large."""
     largest = sorted(sizes, key=lambda name: -sizes[name])[:_NAMED]
     return f"Largest keys: {', '.join(f'{name[:40]} ({sizes[name]} bytes)' for name in largest)}."

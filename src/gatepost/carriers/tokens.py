@@ -14,6 +14,7 @@ import msgspec
 
 from gatepost.carriers.jws import PrivateKey, parse_compact, sign, verify
 from gatepost.carriers.keys import ACCESS_TYP, KeyRing
+from gatepost.core.hooks import Claim
 from gatepost.core.revocation import Subject
 from gatepost.core.secrets import Secret
 from gatepost.core.sessions import AHEAD
@@ -68,6 +69,7 @@ HEADER_LIMIT: Final = 8190 - len("Authorization: Bearer ")
 Somewhat below `jws.LONGEST`, up to which a token is read.
 """
 _NAMED: Final = 3
+_NO_CLAIMS: Final[Mapping[str, Claim]] = {}
 _AHEAD: Final = AHEAD.total_seconds()
 _DECODER: Final = msgspec.json.Decoder(AccessClaims)
 _ENCODER: Final = msgspec.json.Encoder()
@@ -94,20 +96,29 @@ class Verified(NamedTuple):
 
 
 def issue(
-    key: PrivateKey, claims: Mapping[str, Any], kind: Kind = Kind.BEARER, *, longest: int = HEADER_LIMIT
+    key: PrivateKey,
+    claims: Mapping[str, Any],
+    kind: Kind = Kind.BEARER,
+    *,
+    longest: int = HEADER_LIMIT,
+    own: Mapping[str, Claim] = _NO_CLAIMS,
 ) -> Secret:
     """Sign an access token of at most `longest` characters.
 
-    Raises `ClaimRefused` for a claim that is not on the allow-list of the kind, `TooLarge` with the size and the
+    `own` are claims of the application that its settings allow; we never read them back. Raises `ClaimRefused` for a
+    claim that is not on the allow-list of the kind, or one of `own` that is ours; `TooLarge` with the size and the
     largest claims when the token would not fit.
     """
     if strangers := sorted(set(claims) - ALLOWED[kind]):
         raise ClaimRefused(detail=f"claims not on the allow-list of the {kind}: {', '.join(strangers)}")
-    payload = msgspec.json.encode(msgspec.convert(dict(claims), AccessClaims))
+    if taken := sorted(set(own).intersection(AccessClaims.__struct_fields__)):
+        raise ClaimRefused(detail=f"claims of the application that are ours to make: {', '.join(taken)}")
+    ours = msgspec.convert(dict(claims), AccessClaims)
+    payload = msgspec.json.encode({**msgspec.to_builtins(ours), **own} if own else ours)
     token = sign(key, ACCESS_TYP, payload)
     if len(token) > longest:
         raise TooLarge(
-            f"The {kind} would have {len(token)} bytes, the limit is {longest}. {_largest(claims)}"
+            f"The {kind} would have {len(token)} bytes, the limit is {longest}. {_largest({**claims, **own})}"
         )
     return Secret(token)
 

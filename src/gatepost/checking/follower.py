@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+from gatepost.checking.chronicle import Chronicle
 from gatepost.checking.lease import Lease, renewed
 from gatepost.core.ports import Clock, FollowerRow, Log, LogAnswer
 from gatepost.core.revocation import Logged, Position, RevocationSet
@@ -53,6 +54,7 @@ class Follower:
         on_trouble: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.knowledge = Knowledge(RevocationSet(), Lease())
+        self.chronicle = Chronicle()
         self._log = log
         self._clock = clock
         self._identity = identity
@@ -106,6 +108,11 @@ class Follower:
     def position(self) -> Position | None:
         """How far this process has read, None before the first answer."""
         return self._position
+
+    @property
+    def told_up_to(self) -> int:
+        """The newest fact that was told here and is not read yet, 0 for none: it bites already, and is on no page."""
+        return max((entry.seq for entry in self._told), default=0)
 
     def start(self) -> None:
         """Read the log once, so that the first check finds a lease, then go on in a thread."""
@@ -195,6 +202,8 @@ class Follower:
             self._renew(answer, sent)
         with self._answered:
             self._answered.notify_all()
+        if begins or (answer is not None and answer.reset):
+            self.chronicle.bell.ring()
         if sent >= self._confirmed_at + HEARTBEAT:
             self._confirm(sent)
 
@@ -213,6 +222,10 @@ class Follower:
                 self.revocations.fold(entry.seq, entry.fact)
             self.revocations.forget(answer.floor)
         self._told = [entry for entry in self._told if entry.seq > answer.position.seq]
+        # After the swap and before the lease: who reads both never takes an old lease for one over another log. Whoever
+        # waits hears of it now and not after our own row, for which a writer's turn is needed.
+        if self.chronicle.take(answer):
+            self.chronicle.bell.ring()
         self._position = answer.position
         self._behind = False
 

@@ -2,12 +2,11 @@
 
 Owns the caches of what this process has already verified, bounded in number and age. A known cookie and a known token
 cost a digest and a few dictionary look-ups. The guard decides what is missing (`Load`, `CatchUp`) as one pure step;
-a sync and an async face around it fetch that, and do what the owner chose where the log cannot be read (`WhenStale`).
-It never writes; what was seen it hands to whoever flushes touches.
+a sync and an async face around it fetch that. What follows where the log cannot be read is `unheard.py`'s. It never
+writes; what was seen it hands to whoever flushes touches.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from threading import get_ident
 from typing import Final, TypeVar, assert_never
@@ -16,7 +15,6 @@ from anyio import Event, to_thread
 
 from gatepost.carriers.keys import Rings
 from gatepost.carriers.presented import (
-    Ambiguous,
     Bearer,
     Nothing,
     OpaqueCookie,
@@ -27,11 +25,11 @@ from gatepost.carriers.presented import (
 )
 from gatepost.checking.cache import Cache, Verified
 from gatepost.checking.follower import Follower
-from gatepost.checking.known import CatchUp, Known, Load, Renewal
+from gatepost.checking.known import CatchUp, Known, Load, Renewal, why
 from gatepost.checking.rules import GuardRules
-from gatepost.checking.staleness import Allow, Ask, Refuse
 from gatepost.checking.tally import COOKIE, SEALED, TOKEN, TOKEN_COOKIE, Tally
-from gatepost.core.ports import Clock, Introspection, SessionStore
+from gatepost.checking.unheard import NEVER_SETTLED, Unheard
+from gatepost.core.ports import Clock, SessionStore
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import Standing
 from gatepost.core.secrets import digest
@@ -44,7 +42,6 @@ from gatepost.errors import (
     NotForUs,
     Outdated,
     Refused,
-    Revoked,
     SignedOut,
     Stale,
 )
@@ -53,14 +50,15 @@ T = TypeVar("T")
 _TRIES: Final = range(4)
 # A repeated answer may hold an access token that is over by now; its refresh token gives the next.
 _RENEWALS: Final = 2
-# Not `Revoked`: an ending raises at once, so whoever gets here is live as far as anybody knows.
-_NEVER_SETTLED: Final = "what the store holds stays older than what the log says"
 
 
 Renewable = SealedCookie | TokenCookies
 Renew = Callable[[Renewable], Renewable]
 RenewAsync = Callable[[Renewable], Awaitable[Renewable]]
 """What gives a carrier's successor and sees to it that the client gets it. Raises `Refused`, `SlowDown` or `Busy`."""
+
+Found = Principal | Visitor | Load | CatchUp | Renewal
+"""What one look at memory shows: the answer, or what is missing for it."""
 
 _LIVE: Final = Standing.LIVE
 _KINDS: Final[dict[type[Presented], int]] = {
@@ -87,11 +85,14 @@ class Guard:
         # Each spares the known check one look-up of a name.
         self._cookies = self.cache.cookies
         self._tokens = self.cache.tokens
+        self._sealed = self.cache.sealed
+        self._cookie_tokens = self.cache.cookie_tokens
         self._seen: dict[str, datetime] = {}
         self._flushing: dict[str, datetime] = {}
         self._waiting: dict[int, Event] = {}
         self.tally = Tally()
         self._accepted = self.tally.accepted
+        self._unheard = Unheard(rules.when_stale, self.cache, follower, clock.boot, self.tally, self.noted)
         follower.when_clock_is_set(self.cache.forget)
 
     def check(self, presented: Presented, renew: Renew | None = None) -> Principal | Visitor:
@@ -99,55 +100,68 @@ class Guard:
 
         Where a carrier in cookies does not stand any more, `renew` is asked for its successor, if there is one.
         """
-        renewals = _RENEWALS
         try:
-            for _ in _TRIES:
-                found = self.step(presented)
-                match found:
-                    case Principal() | Visitor():
-                        return found
-                    case Load(handle):
-                        self.admit(handle, self._sessions.session_by_handle(handle))
-                    case CatchUp():
-                        if not self._follower.catch_up():
-                            return self._unheard(found)
-                    case Renewal():
-                        if not (found.fresh or self._follower.catch_up()):
-                            self._require_bold()
-                        presented = _renewed(found, renew if renewals else None)
-                        renewals -= 1
-                    case never:
-                        assert_never(never)
-            raise Stale(detail=_NEVER_SETTLED)
+            found = self.step(presented)
+            # Whoever is known is answered before the machinery for the others is set up: a tenth of the check.
+            return found if isinstance(found, Principal) else self._settle(found, presented, renew)
         except GatepostError as error:
             self.tally.refused(presented, error)
             raise
 
     async def check_async(self, presented: Presented, renew: RenewAsync | None = None) -> Principal | Visitor:
         """The same as `check`, without blocking the event loop. A known carrier is answered without awaiting."""
-        renewals = _RENEWALS
         try:
-            for _ in _TRIES:
-                found = self.step(presented)
-                match found:
-                    case Principal() | Visitor():
-                        return found
-                    case Load(handle):
-                        self.admit(handle, await self._load_async(handle))
-                    case CatchUp():
-                        if not await self._catch_up_async():
-                            return await self._unheard_async(found)
-                    case Renewal():
-                        if not (found.fresh or await self._catch_up_async()):
-                            self._require_bold()
-                        presented = await _renewed(found, renew if renewals else None)
-                        renewals -= 1
-                    case never:
-                        assert_never(never)
-            raise Stale(detail=_NEVER_SETTLED)
+            found = self.step(presented)
+            return (
+                found if isinstance(found, Principal) else await self._settle_async(found, presented, renew)
+            )
         except GatepostError as error:
             self.tally.refused(presented, error)
             raise
+
+    def _settle(self, found: Found, presented: Presented, renew: Renew | None) -> Principal | Visitor:
+        renewals = _RENEWALS
+        for _ in _TRIES:
+            match found:
+                case Principal() | Visitor():
+                    return found
+                case Load(handle):
+                    self.admit(handle, self._sessions.session_by_handle(handle))
+                case CatchUp():
+                    if not self._follower.catch_up():
+                        return self._let_in_unheard(found)
+                case Renewal():
+                    if not (found.fresh or self._follower.catch_up()):
+                        self._unheard.require_bold()
+                    presented = _renewed(found, renew if renewals else None)
+                    renewals -= 1
+                case never:
+                    assert_never(never)
+            found = self.step(presented)
+        return _settled(found)
+
+    async def _settle_async(
+        self, found: Found, presented: Presented, renew: RenewAsync | None
+    ) -> Principal | Visitor:
+        renewals = _RENEWALS
+        for _ in _TRIES:
+            match found:
+                case Principal() | Visitor():
+                    return found
+                case Load(handle):
+                    self.admit(handle, await self._load_async(handle))
+                case CatchUp():
+                    if not await self._catch_up_async():
+                        return await self._unheard_async(found)
+                case Renewal():
+                    if not (found.fresh or await self._catch_up_async()):
+                        self._unheard.require_bold()
+                    presented = await _renewed(found, renew if renewals else None)
+                    renewals -= 1
+                case never:
+                    assert_never(never)
+            found = self.step(presented)
+        return _settled(found)
 
     async def _catch_up_async(self) -> bool:
         # One thread waits for all who wait on this loop. A thread for each would leave none for anybody else.
@@ -169,22 +183,25 @@ class Guard:
             return self._sessions.session_by_handle(handle)
         return await to_thread.run_sync(self._sessions.session_by_handle, handle)
 
-    def step(self, presented: Presented) -> Principal | Visitor | Load | CatchUp | Renewal:
+    def step(self, presented: Presented) -> Found:
         """One look at memory: the answer, or what is missing for it. Raises like `check`."""
         match presented:
             case OpaqueCookie():
-                handle, kind = digest(presented.value), COOKIE
-                known = self._cookies.get(handle)
-                if known is None:
-                    return _unknown(presented.value, handle)
+                handle, kind, cache = digest(presented.value), COOKIE, self._cookies
             case Bearer():
-                handle, kind = digest(presented.token), TOKEN
-                known = self._tokens.get(handle) or self._first_seen(presented.token, handle, self._tokens)
+                handle, kind, cache = digest(presented.token), TOKEN, self._tokens
+            case SealedCookie():
+                handle, kind, cache = digest(presented.value), SEALED, self._sealed
+            case TokenCookies():
+                handle, kind, cache = digest(presented.access or ""), TOKEN_COOKIE, self._cookie_tokens
             case _:
-                entered = self._entered(presented)
-                if isinstance(entered, Renewal):
-                    return entered
-                handle, kind, known = entered
+                raise SignedOut if isinstance(presented, Nothing) else AmbiguousCredentials
+        known = cache.get(handle)
+        if known is None:
+            entered = self._entered(presented, handle)
+            if not isinstance(entered, Known):
+                return entered
+            known = entered
         # Facts and lease are taken as one and the lease is compared last: a process that was stopped in between wakes
         # with old facts, and a lease renewed meanwhile must not vouch for them.
         knowledge = self._follower.knowledge
@@ -207,10 +224,6 @@ class Guard:
         if view is None:
             raise Malformed(detail="no session has this cookie")
         self.cache.keep(self._cookies, handle, self.cache.standing(view, self.noted(view.session.id)))
-
-    def forget_keyed(self) -> None:
-        """Verify anew what was believed by a key: one of them is gone."""
-        self.cache.forget_keyed()
 
     def saw(self, session_id: str, now: datetime) -> None:
         """Note that a session was used in a way that is not a check: a refresh."""
@@ -237,42 +250,40 @@ class Guard:
         """When a session was last used here, as far as that may not be written yet."""
         return self._seen.get(session_id) or self._flushing.get(session_id)
 
+    def _entered(
+        self, presented: OpaqueCookie | Bearer | SealedCookie | TokenCookies, handle: bytes
+    ) -> Known | Load | Renewal:
+        """What is to be known of a carrier at first sight. How one that can be renewed fails is a reason to renew."""
+        match presented:
+            case OpaqueCookie():
+                return _unknown(presented.value, handle)
+            case Bearer():
+                return self._first_seen(presented.token, handle, self._tokens)
+            case SealedCookie():
+                return self._entered_sealed(presented, handle)
+            case TokenCookies():
+                return self._entered_tokens(presented, handle)
+            case never:
+                assert_never(never)
+
     def _first_seen(self, token: str, handle: bytes, into: Verified) -> Known:
         known = self.cache.admit_token(token, handle, into)
         self.tally.misses[TOKEN if into is self._tokens else TOKEN_COOKIE] += 1
         return known
 
-    def _entered(
-        self, presented: SealedCookie | TokenCookies | Nothing | Ambiguous
-    ) -> tuple[bytes, int, Known] | Renewal:
-        """What is known of a carrier that can be renewed. How it fails at first sight is a reason to renew it."""
-        match presented:
-            case SealedCookie(value):
-                return self._entered_sealed(presented, value)
-            case TokenCookies(None, _):
-                return self._renewal(presented, Expired(detail="the access token's cookie is gone"))
-            case TokenCookies(str(access), _):
-                return self._entered_tokens(presented, access)
-            case Nothing():
-                raise SignedOut
-            case _:
-                raise AmbiguousCredentials
-
-    def _entered_sealed(self, presented: SealedCookie, value: str) -> tuple[bytes, int, Known] | Renewal:
-        handle = digest(value)
-        known = self.cache.sealed.get(handle)
-        if known is None:
-            try:
-                known = self.cache.admit_sealed(value, handle)
-            except Outdated as error:
-                return self._renewal(presented, error)
-            self.tally.misses[SEALED] += 1
-        return handle, SEALED, known
-
-    def _entered_tokens(self, presented: TokenCookies, access: str) -> tuple[bytes, int, Known] | Renewal:
-        handle, cache = digest(access), self.cache.cookie_tokens
+    def _entered_sealed(self, presented: SealedCookie, handle: bytes) -> Known | Renewal:
         try:
-            return handle, TOKEN_COOKIE, cache.get(handle) or self._first_seen(access, handle, cache)
+            known = self.cache.admit_sealed(presented.value, handle)
+        except Outdated as error:
+            return self._renewal(presented, error)
+        self.tally.misses[SEALED] += 1
+        return known
+
+    def _entered_tokens(self, presented: TokenCookies, handle: bytes) -> Known | Renewal:
+        if presented.access is None:
+            return self._renewal(presented, Expired(detail="the access token's cookie is gone"))
+        try:
+            return self._first_seen(presented.access, handle, self._cookie_tokens)
         except NotForUs:
             # So would be its successor, and so on: each request would rotate.
             raise
@@ -282,11 +293,6 @@ class Guard:
     def _renewal(self, presented: SealedCookie | TokenCookies, reason: Refused) -> Renewal:
         return Renewal(presented, reason, self._follower.lease.fresh(self._boot()))
 
-    def _require_bold(self) -> None:
-        """Raise `Stale` where nothing is done while the log is out of reach: no cookie is touched then."""
-        if isinstance(self._rules.when_stale, Refuse):
-            raise Stale(detail="the log could not be read within the bound")
-
     def _fallen(
         self, presented: Presented, known: Known, handle: bytes, standing: Standing, boot: float
     ) -> Load | Renewal:
@@ -295,7 +301,7 @@ class Guard:
             case SealedCookie() | TokenCookies():
                 # Whatever fell may have been the carrier alone: a withdrawn key, a token ended by its name.
                 self.cache.drop(presented, handle)
-                return self._renewal(presented, _why(known, standing, boot))
+                return self._renewal(presented, why(known, standing, boot))
             case OpaqueCookie():
                 self._cookies.pop(handle, None)
                 if standing is not Standing.ENDED:
@@ -304,80 +310,20 @@ class Guard:
             case _:
                 if boot >= known.until:
                     self._tokens.pop(handle, None)
-        raise _why(known, standing, boot)
+        raise why(known, standing, boot)
 
     async def _unheard_async(self, found: CatchUp) -> Principal | Visitor:
-        if isinstance(self._rules.when_stale, Ask):
-            return await to_thread.run_sync(self._unheard, found)
-        return self._unheard(found)
+        if self._unheard.blocks:
+            return await to_thread.run_sync(self._let_in_unheard, found)
+        return self._let_in_unheard(found)
 
-    def _unheard(self, found: CatchUp) -> Principal | Visitor:
-        """What follows where the log could not be read in time: what the owner chose."""
-        match self._rules.when_stale:
-            case Refuse():
-                raise Stale(detail="the log could not be read within the bound")
-            case Ask(introspection):
-                self.tally.asked += 1
-                known = self._asked(introspection, found)
-            case Allow():
-                known = self._allowed(found)
-                self.tally.allowed += 1
-            case never:
-                assert_never(never)
+    def _let_in_unheard(self, found: CatchUp) -> Principal | Visitor:
+        known = self._unheard.still_known(found)
         self._accepted[_KINDS[type(found.presented)]] += 1
         if (boot := self._boot()) >= found.known.touch_at:
             found.known.touch_at = boot + self._touch_every
             self._seen[known.session_id] = self._now()
         return known.who
-
-    def _asked(self, introspection: Introspection, found: CatchUp) -> Known:
-        match found.presented:
-            case OpaqueCookie():
-                with _no_answer_is_stale():
-                    view = introspection.session_by_handle(found.handle)
-                return self._found_standing(view)
-            case SealedCookie(value):
-                with _no_answer_is_stale():
-                    view = introspection.session_by_handle(self.cache.handle_in(value))
-                return self._found_standing(view)
-            case Bearer(token) | TokenCookies(token, _):
-                # A known token in a cookie is never None: without one there is nothing to know.
-                with _no_answer_is_stale():
-                    standing = introspection.standing(token or "", found.known)
-                return self._still_standing(found, standing)
-            case Nothing() | Ambiguous():
-                raise SignedOut
-            case never:
-                assert_never(never)
-
-    def _allowed(self, found: CatchUp) -> Known:
-        if self._follower.position is None:
-            # Whoever has never heard a fact would accept what everybody else refuses.
-            raise Stale(detail="the log has never been read by this process")
-        # Once more: the wait took time, and it may have brought facts although it brought no lease.
-        return self._still_standing(found, self._follower.revocations.covers(found.known))
-
-    def _still_standing(self, found: CatchUp, standing: Standing) -> Known:
-        boot = self._boot()
-        if standing is not _LIVE or boot >= found.known.until:
-            if isinstance(found.presented, OpaqueCookie) and standing is not Standing.ENDED:
-                # Only the record could say more, and it may be older than the log that is out of reach.
-                raise Stale(detail=_NEVER_SETTLED)
-            raise _why(found.known, standing, boot)
-        return found.known
-
-    def _found_standing(self, view: SessionView | None) -> Known:
-        if view is None:
-            raise Revoked(detail="the session was ended")
-        return self.cache.standing(view, self.noted(view.session.id))
-
-
-@contextmanager
-def _no_answer_is_stale() -> Iterator[None]:
-    try:
-        yield
-    except GatepostError as error:
-        raise Stale(detail=f"whoever was asked gave no answer ({error.detail or error.code})") from error
 
 
 def _unknown(value: str, handle: bytes) -> Load:
@@ -387,11 +333,10 @@ def _unknown(value: str, handle: bytes) -> Load:
     return Load(handle)
 
 
-def _why(known: Known, standing: Standing, boot: float) -> Refused:
-    """Why something known is refused."""
-    if known.jti is not None and boot >= known.until:
-        return Expired(detail="the token's time is over")
-    return (Revoked if standing is Standing.ENDED else Outdated)(detail="the log says so")
+def _settled(found: Found) -> Principal | Visitor:
+    if isinstance(found, Principal | Visitor):
+        return found
+    raise Stale(detail=NEVER_SETTLED)
 
 
 def _renewed(found: Renewal, renew: Callable[[Renewable], T] | None) -> T:

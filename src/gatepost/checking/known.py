@@ -13,9 +13,9 @@ from gatepost.carriers.presented import Presented, SealedCookie, TokenCookies
 from gatepost.carriers.sealed import Opened
 from gatepost.carriers.tokens import Verified
 from gatepost.core.principals import Principal, Visitor
-from gatepost.core.revocation import Subject
+from gatepost.core.revocation import Standing, Subject
 from gatepost.core.sessions import Carrier, SessionView
-from gatepost.errors import Refused
+from gatepost.errors import Expired, Outdated, Refused, Revoked
 
 Granted = Callable[[tuple[str, ...]], tuple[tuple[str, ...], frozenset[str]]]
 """Roles, as they are shared by all who have them, and what they permit."""
@@ -73,6 +73,11 @@ class Moment(NamedTuple):
         # A tenth of a microsecond early: rounded up, the sum would let the very moment of an end pass.
         return self.boot + (wall - self.now).total_seconds() - 1e-7
 
+    def second_on_boot_clock(self, second: int) -> float:
+        """The same for whole seconds since 1970, which need not become a date for it."""
+        # Earlier still, by what a moment of this century loses as a number of seconds.
+        return self.boot + (second - self.now.timestamp()) - 4e-7
+
 
 def known_session(view: SessionView, granted: Granted, *, until: float, touch_at: float) -> Known:
     """A session as it was read."""
@@ -97,7 +102,7 @@ def known_token(verified: Verified, granted: Granted, read: Moment, carrier: Car
     began = datetime.fromtimestamp(claims.auth_time, UTC)
     # By place, in the order of the fields: by name it takes a third longer, at every first sight of a token.
     who = Principal(claims.sub, claims.sid, roles, permissions, carrier, began, None)
-    until = read.on_boot_clock(datetime.fromtimestamp(claims.exp, UTC))
+    until = read.second_on_boot_clock(claims.exp)
     client = intern(claims.client_id)
     return Known(claims.pos, claims.sid, claims.sub, client, claims.jti, kid, who, until, read.boot)
 
@@ -129,6 +134,13 @@ def known_sealed(opened: Opened, granted: Granted, *, until: float, touch_at: fl
         until=until,
         touch_at=touch_at,
     )
+
+
+def why(known: Known, standing: Standing, boot: float) -> Refused:
+    """Why something known is refused at this moment of the boot clock."""
+    if known.jti is not None and boot >= known.until:
+        return Expired(detail="the token's time is over")
+    return (Revoked if standing is Standing.ENDED else Outdated)(detail="the log says so")
 
 
 def _who(view: SessionView, granted: Granted) -> Principal | Visitor:

@@ -3,6 +3,7 @@
 Owns everything that can be wrong with a JWT, each in words, where a server stops at the first. Sends nothing.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,8 +24,8 @@ from gatepost.errors import Malformed
 
 _KIND: Final = "access token"
 _ENDED_MEANWHILE: Final = (
-    "Whether it, its session, its account or its client has been ended since it was issued is not known: only the "
-    "log of the server says so, and the token was not sent there."
+    "Whether it, its session, its account or its client has been ended since it was issued is not known: live facts "
+    "were not asked for. That takes a verifier's credential (--client), and the token is not sent there either."
 )
 
 
@@ -62,7 +63,8 @@ def inspect_access(
     judge = Judge(knowledge, audience, now)
     reasons = tuple(_against(compact, key, judge))
     remarks = tuple(_remarks(claims, judge)) if not reasons else ()
-    unchecked = _ENDED_MEANWHILE if isinstance(knowledge, Published) else ""
+    unasked = isinstance(knowledge, Published) and knowledge.live is None
+    unchecked = _ENDED_MEANWHILE if unasked else ""
     return replace(seen, kind=_KIND, key=key, reasons=reasons, remarks=remarks, unchecked=unchecked)
 
 
@@ -92,7 +94,7 @@ def _against(compact: Compact, key: KnownKey, judge: Judge) -> Iterator[str]:
         yield _MALFORMED.get(error.detail, "Its claims are not those of an access token.")
         return
     yield from _claims_against(claims, judge)
-    if isinstance(judge.knowledge, Records) and key.state is not KeyState.WITHDRAWN:
+    if key.state is not KeyState.WITHDRAWN:
         ended = judge.knowledge.why_ended(_subject(claims, key.kid))
         if ended is not None:
             yield ended
@@ -149,16 +151,31 @@ def _subject(claims: AccessClaims, kid: str) -> Subject:
     )
 
 
+def _why_unknown(header: Mapping[str, Any], knowledge: Records | Published) -> str:
+    if isinstance(knowledge, Records):
+        return "No key of this installation signed it: its kid is not known here."
+    ended = knowledge.why_ended(_only_key(header))
+    if ended is not None:
+        return ended
+    if header.get("alg") == "HS256":
+        return (
+            "It is signed with HS256, whose key no server publishes: only a server that has it can check it."
+        )
+    return "None of the keys that this server publishes signed it: its kid is not among them."
+
+
+def _only_key(header: Mapping[str, Any]) -> Subject:
+    # Newer than anything that was ended with others: only what ended the key by name speaks against it.
+    kid = header.get("kid")
+    return Subject(sys.maxsize, "", None, "", None, kid if isinstance(kid, str) else None)
+
+
 def _why_no_key(header: Mapping[str, Any], named: KnownKey | None, knowledge: Records | Published) -> str:
     algorithm = header.get("alg")
     if isinstance(algorithm, str) and algorithm.lower() == "none":
         return "It is not signed (alg is none)."
     if named is None:
-        if isinstance(knowledge, Records):
-            return "No key of this installation signed it: its kid is not known here."
-        if algorithm == "HS256":
-            return "It is signed with HS256, whose key no server publishes: only a server that has it can check it."
-        return "None of the keys that this server publishes signed it: its kid is not among them."
+        return _why_unknown(header, knowledge)
     if algorithm != named.algorithm:
         return f"Its alg is not the one that its key is for, {named.algorithm}."
     if named.closed:

@@ -10,6 +10,8 @@ from typing import Final
 import click
 
 from gatepost.authority import Authority
+from gatepost.cli.account_export import export_accounts
+from gatepost.cli.account_import import import_accounts
 from gatepost.cli.installation import ACTOR, Installation, issuer_of, json_option, place_options
 from gatepost.cli.items import account_item, changed_item, session_item
 from gatepost.cli.naming import NAME, NamesThings
@@ -37,6 +39,10 @@ _PAGE: Final = 200
 @click.group(cls=NamesThings)
 def account() -> None:
     """Make, list, lock and change accounts. NAME is an account's id or e-mail."""
+
+
+account.add_command(import_accounts)
+account.add_command(export_accounts)
 
 
 @account.command()

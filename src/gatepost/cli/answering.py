@@ -41,6 +41,7 @@ class Server(uvicorn.Server):
 
         self._protocol = Protocol
         super().__init__(_config(authority, self._protocol))
+        self._authority = authority
         self._answering = answering
         self._line = line
         self._redirecting: tuple[socket.socket, ...] = ()
@@ -64,6 +65,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no connection any more, and let every answer from here on be its connection's last."""
         self._protocol.draining = True
+        self._authority.leaving = True
         await super().shutdown(sockets)
 
     @contextmanager

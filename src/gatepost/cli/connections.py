@@ -8,7 +8,7 @@ from asyncio import BaseTransport, TimerHandle
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gatepost.errors import BadRequest, GatepostError, HeadersTooLarge
 from gatepost.web.answers import PROBLEM, encode_problem
@@ -40,6 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._drained = 0
         self._awaiting_head = True
         self._head_timer: TimerHandle | None = None
+        self._under_way: list[RequestResponseCycle] = []
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Somebody connected: the time for the first request's headers begins."""
@@ -78,6 +79,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_arrived()
         self._require_own_target()
         super().on_headers_complete()
+        # Requests may come before the answer to the one before them: then the newest is not the one being answered.
+        self._under_way = [one for one in self._under_way if not one.response_complete] + [self.cycle]
         if self.draining:
             self.cycle.keep_alive = False
 
@@ -100,6 +103,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # Closed with bytes unread, the kernel would reset the connection, and the client never see the answer. So our
         # side ends, and what still comes is thrown away, within bounds.
         self._refused = True
+        self._let_go()
         body = encode_problem(error)
         head = (
             f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nContent-Type: {PROBLEM}\r\n"
@@ -110,6 +114,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_SECONDS_TO_DRAIN, self.transport.close)
+
+    def _let_go(self) -> None:
+        # Whatever is still being worked on is a request whose body turned out to be none, or one before it. Its answer
+        # would come after ours, on a side that has ended, and fail there.
+        self.pipeline.clear()
+        for cycle in self._under_way:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _require_own_target(self) -> None:
         # A target in absolute form overrides the Host header (RFC 9112 section 3.2.2), which is what we check.

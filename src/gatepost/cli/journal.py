@@ -8,16 +8,15 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
 
 from gatepost.core.ports import Clock
 from gatepost.errors import GatepostError
+from gatepost.services.trouble import seldom
 from gatepost.settings import Log
-
-_EVERY: Final = 1.0
 
 log = structlog.stdlib.get_logger("gatepost")
 
@@ -59,19 +58,11 @@ def open_journal(settings: Log, stream: TextIO | None = None) -> None:
 
 def trouble_reporter(clock: Clock) -> Callable[[Exception], None]:
     """What background threads call when something fails: one warning a second at most, the rest counted."""
-    said_at, unsaid, guard = float("-inf"), 0, threading.Lock()
 
-    def say(error: Exception) -> None:
-        nonlocal said_at, unsaid
-        with guard:
-            now = clock.boot()
-            if now < said_at + _EVERY:
-                unsaid += 1
-                return
-            more, said_at, unsaid = unsaid, now, 0
+    def say(error: Exception, more: int) -> None:
         log.warning("trouble", **_of(error), **({"more_of_it": more} if more else {}))
 
-    return say
+    return seldom(clock, say)
 
 
 def _of(error: Exception) -> dict[str, Any]:

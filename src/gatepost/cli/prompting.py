@@ -49,6 +49,17 @@ def read_token(file: Path | None) -> str:
         raise InvalidFields({"token": "This is not text."}) from None
 
 
+def read_secret(file: Path | None) -> str:
+    """A client's secret out of a file, a hidden prompt, or the first line of stdin. Raises `InvalidFields`."""
+    if file is None and sys.stdin.isatty():
+        typed: str = click.prompt("The client's secret", hide_input=True, err=True)
+        return typed.strip()
+    secret = _first_line(_bytes_of(file), "secret").strip()
+    if not secret:
+        raise InvalidFields({"secret": "No secret was given."})
+    return secret
+
+
 def _bytes_of(file: Path | None) -> bytes:
     if file is None:
         return sys.stdin.buffer.read(_LONGEST)

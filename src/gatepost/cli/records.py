@@ -8,41 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, assert_never
 
 from gatepost.authority import grace_rules, masters_of, session_limits
 from gatepost.carriers.jws import PrivateKey, VerifyingKey
 from gatepost.carriers.keys import open_key, opens, verifying_key
 from gatepost.carriers.sealed import SealingKey
 from gatepost.carriers.sealing import MasterKey
+from gatepost.cli.endings import why_ended
 from gatepost.cli.installation import issuer_of
-from gatepost.cli.output import moment
 from gatepost.core.keys import ROOT, KeyState, RingKey
 from gatepost.core.ports import Log, Store
-from gatepost.core.revocation import (
-    AccountEnded,
-    AccountOutdated,
-    ClientEnded,
-    EveryoneEnded,
-    EveryoneOutdated,
-    Fact,
-    KeyEnded,
-    RevocationSet,
-    SessionEnded,
-    Standing,
-    Subject,
-    TokenEnded,
-)
+from gatepost.core.revocation import Subject
 from gatepost.core.rotation import GraceRules
 from gatepost.core.sessions import SessionLimits
 from gatepost.errors import GatepostError, KeyUnusable
 from gatepost.machine import SystemRandomness
 from gatepost.settings import Settings
 from gatepost.stores.sql import SqlStore
-
-_FORGOTTEN: Final = (
-    "It is older than what servers keep in mind, so they would ask for a new one from the refresh token."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +66,7 @@ class Records:
     def why_ended(self, subject: Subject) -> str | None:
         """What the log says against a subject, in words; None if it stands."""
         answer = self.log.read(None)
-        everything = RevocationSet(answer.floor)
-        for entry in answer.facts:
-            everything.fold(entry.seq, entry.fact)
-        if everything.covers(subject) is Standing.LIVE:
-            return None
-        for entry in answer.facts:
-            alone = RevocationSet()
-            alone.fold(entry.seq, entry.fact)
-            if alone.covers(subject) is not Standing.LIVE:
-                return f"{_in_words(entry.fact)} at {moment(entry.at)}."
-        return _FORGOTTEN
+        return why_ended(((one.seq, one.fact, one.at) for one in answer.facts), answer.floor, subject)
 
 
 @contextmanager
@@ -161,25 +133,3 @@ def _master_of(records: Sequence[RingKey], settings: Settings) -> MasterKey | st
         if any(opens(record, master) for record in records):
             return master
     return "the master key is not the one that belongs to this database"
-
-
-def _in_words(fact: Fact) -> str:
-    match fact:
-        case TokenEnded():
-            return "This token was revoked"
-        case SessionEnded():
-            return "Its session was ended"
-        case AccountEnded():
-            return "The sessions of its account were ended"
-        case ClientEnded():
-            return "Everything of its client was ended"
-        case KeyEnded():
-            return "The key that signed it was withdrawn"
-        case EveryoneEnded():
-            return "Every session there was has been ended"
-        case AccountOutdated():
-            return "It is out of date and has to be renewed: the roles of its account changed"
-        case EveryoneOutdated():
-            return "It is out of date and has to be renewed: what roles mean has changed"
-        case _:
-            assert_never(fact)

@@ -13,7 +13,7 @@ from typing import Final
 from gatepost.cli.output import Item
 
 COLUMNS: Final = ("number", "at", "event", "account_id", "actor", "session_id", "address", "device", "more")
-_BEGINS_FORMULA: Final = frozenset("=+-@")
+BEGINS_FORMULA: Final = frozenset("=+-@")
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 
 
@@ -49,18 +49,19 @@ def csv_heading() -> str:
 def csv_line(item: Item) -> str:
     """A row as CSV that a spreadsheet shows and does not compute. The column `more` holds JSON."""
     written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow([_cell(item[name]) for name in COLUMNS])
+    csv.writer(written, lineterminator="").writerow([csv_cell(item[name]) for name in COLUMNS])
     return written.getvalue()
 
 
-def _cell(value: object) -> str:
+def csv_cell(value: object) -> str:
+    """A value as a spreadsheet shows it: an apostrophe before what it would compute, and before an apostrophe."""
     if value is None:
         return ""
     # Where a spreadsheet takes the semicolon for the separator, one inside a value would begin a cell of its own.
     text = visible(json.dumps(value) if isinstance(value, dict) else str(value)).replace(";", "\\x3b")
     # Some spreadsheets read the wide signs of East Asian keyboards as the narrow ones; NFKC makes them that.
     first = unicodedata.normalize("NFKC", text.lstrip()[:1])
-    return f"'{text}" if first in _BEGINS_FORMULA or first == "'" else text
+    return f"'{text}" if first in BEGINS_FORMULA or first == "'" else text
 
 
 def _visible(character: str) -> str:

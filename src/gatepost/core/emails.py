@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatepost.core.folding import fold
+from gatepost.core.sentences import Sentence
 from gatepost.errors import InvalidFields
 
 MAX_BYTES: Final = 254
 _MAX_LOCAL_BYTES: Final = 64
-_UNREADABLE: Final = "Please give one e-mail address, such as name@example.com."
-_TOO_LONG: Final = (
-    f"An e-mail address has at most {MAX_BYTES} bytes, {_MAX_LOCAL_BYTES} of them before the @."
+_UNREADABLE: Final = Sentence("Please give one e-mail address, such as name@example.com.")
+_TOO_LONG: Final = Sentence(
+    "An e-mail address has at most {most} bytes, {before} of them before the @.",
+    most=MAX_BYTES,
+    before=_MAX_LOCAL_BYTES,
 )
 
 # Shown as nothing at all, yet not of a category that the syntax check refuses: two addresses that look the same.
@@ -95,5 +98,5 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _refusal(sentence: str) -> InvalidFields:
+def _refusal(sentence: Sentence) -> InvalidFields:
     return InvalidFields({"email": sentence})

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from gatepost.core.emails import Email
 from gatepost.core.folding import fold
 from gatepost.core.guessing import SHORTEST_ANCHOR, SHORTEST_WORD, WordList, guessable, is_sequence
+from gatepost.core.sentences import Sentence
 from gatepost.errors import InvalidFields
 
 MAX_BYTES: Final = 1024
@@ -21,12 +22,12 @@ _LONGEST_TRIVIAL_UNIT: Final = 4
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 
 Reason = Literal["listed", "repeated", "sequence", "own_words", "joined"]
-_WHY: Final[dict[Reason, str]] = {
-    "listed": "This password is on the list that every guessing program tries first.",
-    "repeated": "This password repeats one short piece, so it is as easy to guess as that piece.",
-    "sequence": "This password runs along the alphabet, the digits or the keyboard.",
-    "own_words": "This password is mostly your e-mail address or the name of this service.",
-    "joined": "This password is mostly common words and patterns that guessing programs join.",
+_WHY: Final[dict[Reason, Sentence]] = {
+    "listed": Sentence("This password is on the list that every guessing program tries first."),
+    "repeated": Sentence("This password repeats one short piece, so it is as easy to guess as that piece."),
+    "sequence": Sentence("This password runs along the alphabet, the digits or the keyboard."),
+    "own_words": Sentence("This password is mostly your e-mail address or the name of this service."),
+    "joined": Sentence("This password is mostly common words and patterns that guessing programs join."),
 }
 
 
@@ -55,9 +56,11 @@ class TooShort:
     min_length: int
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """What to tell its owner."""
-        return f"Please use at least {self.min_length} characters: three or four words do."
+        return Sentence(
+            "Please use at least {count} characters: three or four words do.", count=self.min_length
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,9 @@ class TooLong:
     """It has more than `MAX_BYTES` bytes of UTF-8."""
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """What to tell its owner."""
-        return f"Please use at most {MAX_BYTES:,} bytes: three or four words do."
+        return Sentence("Please use at most {count:,} bytes: three or four words do.", count=MAX_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,9 @@ class TooCommon:
     reason: Reason
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """What to tell its owner."""
-        return f"{_WHY[self.reason]} Three or four words that do not belong together do."
+        return Sentence("{why} Three or four words that do not belong together do.", why=_WHY[self.reason])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,13 @@ def normalise(password: str) -> bytes:
     except UnicodeEncodeError:
         # Without its cause: the codec's error carries the whole password.
         raise InvalidFields(
-            {"password": "The password holds a character that is not valid Unicode."}
+            {"password": Sentence("The password holds a character that is not valid Unicode.")}
         ) from None
+
+
+def as_typed(password: str) -> bytes:
+    """The same password in UTF-8 as it came: what a system hashed that does not normalise. After `normalise`."""
+    return password.encode()
 
 
 def decide_password(

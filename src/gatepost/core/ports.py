@@ -4,7 +4,7 @@ Services and checks are written against these; `authority.py` alone knows who st
 plain blocking call. Times are aware UTC; sequences are positions in the revocation log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed
 from gatepost.core.clients import Client
+from gatepost.core.guesses import Tally
 from gatepost.core.keys import RingKey
 from gatepost.core.passwords import Verified, Wrong
 from gatepost.core.revocation import Logged, Position, Standing, Subject
@@ -54,6 +55,27 @@ class SessionStore(Protocol):
 
     def touch(self, seen: Sequence[tuple[str, datetime]]) -> None:
         """Move `last_seen_at` of each session id forward, never back. Update only: a touch creates nothing."""
+
+
+class Overview(Protocol):
+    """What an administrator looks at. A page costs what it holds, however much there is behind it."""
+
+    def sessions_by_use(self, *, before: tuple[datetime, str] | None, limit: int) -> list[SessionView]:
+        """Session records of accounts, last used first, those before a moment and an id; dead ones among them."""
+
+    def sessions_from(self, address: str, *, after: tuple[str, str] | None, limit: int) -> list[SessionView]:
+        """Session records of accounts whose address begins like this, in the order of addresses and ids."""
+
+    def audit_back(
+        self, *, account_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, AuditRow]]:
+        """Audit rows with their numbers, newest first, those before a number; of one account if it is given."""
+
+    def newest_audit(self, account_ids: Sequence[str]) -> dict[str, AuditRow]:
+        """For each of these accounts that has one: the newest row about it."""
+
+    def other_holder(self, role: str, besides: str) -> Account | None:
+        """An account that has the role, a password and no lock, other than the one with this id."""
 
 
 class Store(SessionStore, Protocol):
@@ -141,6 +163,9 @@ class Store(SessionStore, Protocol):
     def append_seal(self, sealed: Sealed) -> None:
         """Write a seal, or raise `Conflict` where there is one with its number: of two sealers one wins."""
 
+    def overview(self) -> Overview:
+        """What an administrator looks at."""
+
     def ready(self) -> None:
         """Raise `StoreUnusable` or `Busy` if the store cannot be read and written now."""
 
@@ -225,5 +250,34 @@ class PasswordHashing(Protocol):
     def hash(self, password: bytes) -> str:
         """A new hash in PHC form; raises `Busy` when too many are waiting."""
 
-    def verify(self, stored: str | None, password: bytes) -> Verified | Wrong:
-        """One computation in every case, also when there is no account (`stored` is None)."""
+    def verify(self, stored: str | None, password: bytes, as_typed: bytes | None = None) -> Verified | Wrong:
+        """The same work in every case, also when there is no account (`stored` is None).
+
+        `as_typed` is the password before it was normalised, tried too where it differs: other systems hashed that.
+        """
+
+    def refusal_of(self, stored: str) -> str | None:
+        """Why a hash would never be verified, as one sentence; None where it would. Computes nothing."""
+
+    def decoy_like(self, stored: str) -> str | None:
+        """A hash that costs what `stored` costs and that no password is known to match; None if it is unreadable."""
+
+
+Recount = Callable[[Mapping[bytes, Tally]], Mapping[bytes, Tally | None]]
+"""What counters become, out of what they are; None is none. Pure and quick: others wait meanwhile."""
+
+
+class Counters(Protocol):
+    """Counters that are forgotten by themselves, shared by every server process. Keys are digests, never names.
+
+    They outlive a restart. The newest may be lost at a power loss.
+    """
+
+    def tallies(self, keys: Sequence[bytes]) -> dict[bytes, Tally]:
+        """The counters with these keys that there are, those that are over among them."""
+
+    def recount(self, keys: Sequence[bytes], decide: Recount) -> None:
+        """Write what `decide` makes of these counters in one step, so that of two at once the second sees the first."""
+
+    def sweep_counters(self, now: datetime, keep: int, most: int) -> int:
+        """Remove up to `most` that are over, or, until `keep` are left, the nearest to it; how many went."""

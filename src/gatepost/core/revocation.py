@@ -6,7 +6,7 @@ everyone hits exactly what has `pos < s`; facts on a token, session or key hit b
 Guards ask, followers fold; nobody else changes a set.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final, assert_never
@@ -105,11 +105,15 @@ def parse_position(text: str) -> Position | None:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A fact with its place in commit order and the moment its writer committed it (for people, not for logic)."""
+    """A fact with its place in commit order and the moment its writer committed it (for people, not for logic).
+
+    `tag` is that of its row, so that `Position(log, seq, tag)` is the place after it.
+    """
 
     seq: int
     fact: Fact
     at: datetime
+    tag: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -255,6 +259,29 @@ class RevocationSet:
             return _OUTDATED
         return _LIVE
 
+    def told(self) -> list[tuple[int, Fact]]:
+        """Facts that say to another set what these say to this one, in commit order.
+
+        Any thread may ask while another folds: each part is copied in one step. What of the floor that goes with them,
+        `floor` says afterwards.
+        """
+        found: list[tuple[int, Fact]] = []
+        found += [(seq, TokenEnded(jti)) for jti, seq in self._tokens.copy().items()]
+        found += [(seq, SessionEnded(session_id)) for session_id, seq in self._sessions.copy().items()]
+        found += [(seq, KeyEnded(kid)) for kid, seq in self._keys.copy().items()]
+        found += [(seq, ClientEnded(client_id)) for client_id, seq in self._clients.copy().items()]
+        found += [(seq, AccountOutdated(account_id)) for account_id, seq in self._outdated.copy().items()]
+        found += [(seq, AccountEnded(account_id)) for account_id, seq in self._accounts.copy().items()]
+        for account_id, mark in self._kept.copy().items():
+            found.append((mark.seq, AccountEnded(account_id, mark.keep)))
+            if mark.keep_seq > _NOTHING:
+                # Whoever it kept aside: what came later hits everybody but that one session.
+                found.append((mark.keep_seq, AccountEnded(account_id)))
+        for seq, fact in ((self._everyone, EveryoneEnded()), (self._everyone_outdated, EveryoneOutdated())):
+            if seq > _NOTHING:
+                found.append((seq, fact))
+        return sorted(found, key=_by_seq)
+
     def forget(self, floor: int) -> None:
         """Drop the facts up to a floor that the log has published."""
         if floor <= self._floor:
@@ -269,6 +296,10 @@ class RevocationSet:
         self._outdated = {name: seq for name, seq in self._outdated.items() if seq > floor}
         self._accounts = {name: seq for name, seq in self._accounts.items() if seq > floor}
         self._kept = {name: mark for name, mark in self._kept.items() if mark.seq > floor}
+
+
+def _by_seq(told: tuple[int, Fact]) -> int:
+    return told[0]
 
 
 def _raise_to(marks: dict[str, int], name: str, seq: int) -> None:

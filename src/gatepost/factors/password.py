@@ -1,43 +1,41 @@
-"""The password factor: Argon2id hashes, made and verified behind a bounded gate.
+"""The password factor: Argon2id hashes are made and all that came along verified, behind a bounded gate.
 
 Owns the named profiles, the equal work for known and unknown accounts, and how many hashes run at once. Knows no
-account, no rule about passwords and no clock. Plain blocking calls from the services, any number of threads.
+account, no rule about passwords and no clock; the hashes of others are in `foreign.py`. Plain blocking calls from the
+services, any number of threads.
 """
 
 import os
-import re
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
+from base64 import b64encode
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event, Lock
 from types import TracebackType
 from typing import Final
 
 from argon2 import Type
-from argon2.exceptions import HashingError, VerificationError, VerifyMismatchError
-from argon2.low_level import hash_secret, verify_secret
+from argon2.exceptions import HashingError
+from argon2.low_level import hash_secret
 
 from gatepost.core.passwords import Verified, Wrong
 from gatepost.errors import Busy
+from gatepost.factors.foreign import (
+    MOST_ARGON2_WORK,
+    MOST_LANES,
+    MOST_MEMORY_KIB,
+    MOST_TIME_COST,
+    Argon2Hash,
+    OutOfMemory,
+    StoredHash,
+    Unusable,
+    decoy_like,
+    read_hash,
+)
 
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 _RETRY_AFTER: Final = 1
-
-# The store is not trusted with how much memory we take: a hash that asks for more than this is not verified. It lies
-# above what other systems use by default, so that their hashes can come along.
-_MOST_MEMORY_KIB: Final = 262_144
-_MOST_TIME_COST: Final = 32
-_MOST_LANES: Final = 16
-
-_PHC: Final = re.compile(
-    r"\$(?P<type>argon2id|argon2i)\$v=(?P<version>16|19)"
-    r"\$m=(?P<memory>[1-9]\d{0,6}),t=(?P<time>[1-9]\d{0,2}),p=(?P<lanes>[1-9]\d?)"
-    r"\$(?P<salt>[A-Za-z0-9+/]{11,86})\$(?P<hash>[A-Za-z0-9+/]{16,86})",
-    re.ASCII,
-)
-_TYPES: Final = {"argon2id": Type.ID, "argon2i": Type.I}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +51,10 @@ class Profile:
     parallelism: int = 1
 
     def __post_init__(self) -> None:
-        lanes = 1 <= self.parallelism <= _MOST_LANES
-        memory = 8 * self.parallelism <= self.memory_kib <= _MOST_MEMORY_KIB
-        if not (lanes and memory and 1 <= self.time_cost <= _MOST_TIME_COST):
+        lanes = 1 <= self.parallelism <= MOST_LANES
+        memory = 8 * self.parallelism <= self.memory_kib <= MOST_MEMORY_KIB
+        time = 1 <= self.time_cost <= MOST_TIME_COST
+        if not (lanes and memory and time and self.memory_kib * self.time_cost <= MOST_ARGON2_WORK):
             raise ValueError(f"the profile {self.name!r} is outside what Argon2 or this factor takes")
 
 
@@ -138,9 +137,10 @@ class Gate:
 class PasswordFactor:
     """Makes and verifies password hashes of one profile; one instance serves every thread.
 
-    Every call computes Argon2 exactly once, so a call without an account takes as long as one with. The one exception
-    is a stored hash of another profile: it costs what it cost when it was made, and so could tell that the account
-    exists, until the next sign-in rehashes it. Memory stays below `slots` times the memory of the costliest hash.
+    Every call computes one hash for each form of the password, so a call without an account takes as long as one with.
+    A stored hash of another profile or system costs what it cost when it was made, until the next sign-in renews it;
+    whoever has no account to ask about gives a `decoy_like` one that is there. Memory stays below `slots` times the
+    memory of the costliest hash.
     """
 
     def __init__(self, profile: Profile, *, slots: int, queue: int, wait: float) -> None:
@@ -170,12 +170,12 @@ class PasswordFactor:
 
     @property
     def hashes_done(self) -> int:
-        """How many times Argon2 was computed since the start."""
+        """How many hashes were computed since the start."""
         return self._hashes_done
 
     @property
     def unreadable_hashes(self) -> int:
-        """How many stored hashes could not be read since the start: a damaged or foreign row, for the operator."""
+        """How many stored hashes could not be read since the start: a damaged row, for the operator."""
         return self._unreadable_hashes
 
     def hash(self, password: bytes) -> str:
@@ -197,34 +197,47 @@ class PasswordFactor:
         self._done()
         return made.decode("ascii")
 
-    def verify(self, stored: str | None, password: bytes) -> Verified | Wrong:
+    def verify(self, stored: str | None, password: bytes, as_typed: bytes | None = None) -> Verified | Wrong:
         """Whether `password` is the one behind `stored`; None, where there is no account, is always Wrong.
 
-        A stored text that is not an Argon2 hash, or asks for more than 256 MiB, 32 passes or 16 lanes, is Wrong too.
-        Raises Busy when too many are waiting or the memory for the computation is not there.
+        `as_typed` is the same password before it was normalised: other systems hashed that. Where the two differ both
+        are tried, whatever is stored. A stored text that `refusal_of` refuses is Wrong too. Raises Busy when too many
+        are waiting or the memory for the computation is not there.
         """
-        kind = None if stored is None else _readable(stored)
-        if stored is not None and kind is None:
+        found = None if stored is None else read_hash(stored)
+        forms = (password,) if as_typed in {None, password} else (password, as_typed or b"")
+        if isinstance(found, Unusable):
             with self._count:
                 self._unreadable_hashes += 1
-        if stored is None or kind is None:
-            self._computed(self._decoy, password, Type.ID)
+        if stored is None or found is None or isinstance(found, Unusable):
+            self._computed(Argon2Hash(self._decoy, Type.ID), forms)
             return Wrong()
-        if not self._computed(stored, password, kind):
+        if not self._computed(found, forms):
             return Wrong()
         return Verified(needs_rehash=not stored.startswith(_phc_head(self.profile)))
 
-    def _computed(self, stored: str, password: bytes, kind: Type) -> bool:
+    def refusal_of(self, stored: str) -> str | None:
+        """Why a text would never be verified, as one sentence; None where it would. Computes nothing."""
+        found = read_hash(stored)
+        return found.says if isinstance(found, Unusable) else None
+
+    def decoy_like(self, stored: str) -> str | None:
+        """A hash that costs what `stored` costs and that no password is known to match; None if it is unreadable."""
+        return decoy_like(stored)
+
+    def _computed(self, stored: StoredHash, forms: Sequence[bytes]) -> bool:
         with self._gate:
-            matches = True
             try:
-                verify_secret(stored.encode("ascii"), password, kind)
-            except VerifyMismatchError:
-                matches = False
-            except VerificationError as error:
-                raise Busy(_RETRY_AFTER, detail=f"Argon2: {error}") from None
+                # All of them, though the first may match: how long a refusal takes must not tell which did.
+                matches = [self._matches(stored, form) for form in forms]
+            except OutOfMemory as error:
+                raise Busy(_RETRY_AFTER, detail=str(error)) from None
+        return any(matches)
+
+    def _matches(self, stored: StoredHash, form: bytes) -> bool:
+        found = stored.matches(form)
         self._done()
-        return matches
+        return found
 
     def _done(self) -> None:
         with self._count:
@@ -238,25 +251,3 @@ def _phc_head(profile: Profile) -> str:
 def _phc(profile: Profile, salt: bytes, digest: bytes) -> str:
     parts = (b64encode(part).decode("ascii").rstrip("=") for part in (salt, digest))
     return _phc_head(profile) + "$".join(parts)
-
-
-def _readable(stored: str) -> Type | None:
-    """The variant of Argon2, if the library will read this text and it stays within our bounds."""
-    found = _PHC.fullmatch(stored)
-    if found is None:
-        return None
-    memory, time, lanes = (int(found[name]) for name in ("memory", "time", "lanes"))
-    if memory > _MOST_MEMORY_KIB or time > _MOST_TIME_COST or lanes > _MOST_LANES or memory < 8 * lanes:
-        return None
-    if not (_is_canonical(found["salt"]) and _is_canonical(found["hash"])):
-        return None
-    return _TYPES[found["type"]]
-
-
-def _is_canonical(text: str) -> bool:
-    """Whether unpadded base64 has no stray bits; the library refuses them before it computes anything."""
-    try:
-        raw = b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except NotBase64:
-        return False
-    return b64encode(raw).decode("ascii").rstrip("=") == text

@@ -5,7 +5,7 @@ neither how long a token lives nor who gets one: `tokens.py` and `short_tokens.p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
@@ -15,6 +15,7 @@ from gatepost.carriers.jws import PrivateKey
 from gatepost.carriers.keys import Rings
 from gatepost.carriers.sealed import LONGEST as LONGEST_COOKIE
 from gatepost.carriers.tokens import HEADER_LIMIT, Kind
+from gatepost.core.hooks import Claim
 from gatepost.core.permissions import permissions_of
 from gatepost.core.secrets import Secret
 from gatepost.services.identifiers import Identifiers
@@ -24,7 +25,10 @@ _LAST_POSITION: Final = (1 << 53) - 1
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose token it is to be, as was true at log position `pos`. It never outlives `ends_at`."""
+    """Whose token it is to be, as was true at log position `pos`. It never outlives `ends_at`.
+
+    `own` are the application's claims, checked already.
+    """
 
     account_id: str
     session_id: str
@@ -34,6 +38,7 @@ class Holder:
     ends_at: datetime
     pos: int
     kind: Kind = Kind.BEARER
+    own: Mapping[str, Claim] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class AccessTokens:
         if self._form.permissions is not None:
             claims["permissions"] = sorted(permissions_of(holder.roles, self._form.permissions))
         longest = self._form.limit(holder.kind)
-        return tokens.issue(self.key, claims, holder.kind, longest=longest), expires_at
+        return tokens.issue(self.key, claims, holder.kind, longest=longest, own=holder.own), expires_at
 
     def require_fits(self, holder: Holder, audiences: tuple[str, ...], now: datetime) -> None:
         """Raise `TooLarge` if no token of this holder could be made, at the largest log position there can be."""

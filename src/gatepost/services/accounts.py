@@ -6,17 +6,19 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gatepost.core.accounts import Account, Invitation
-from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.core.changes import AuditRow, Change, Event, Record
 from gatepost.core.emails import Email, parse_email
-from gatepost.core.passwords import Verified, normalise
-from gatepost.core.permissions import FIRST_ROLES, unknown_roles
+from gatepost.core.passwords import Verified, as_typed, normalise
+from gatepost.core.permissions import ADMINISTRATOR, FIRST_ROLES, unknown_roles
 from gatepost.core.ports import PasswordHashing
 from gatepost.core.principals import Principal
 from gatepost.core.revocation import AccountEnded, AccountOutdated
 from gatepost.core.secrets import Secret, digest
 from gatepost.core.sessions import Origin, Session
-from gatepost.errors import EmailTaken, InvalidCredentials, InvalidFields, NotFound
+from gatepost.errors import EmailTaken, InvalidCredentials, InvalidFields, NotFound, OwnAccount
+from gatepost.services.administrators import require_another
 from gatepost.services.commits import Receipt
+from gatepost.services.guesses import Attempt
 from gatepost.services.means import Means
 from gatepost.services.passwords import PasswordPolicy
 from gatepost.services.standing import own_session
@@ -99,46 +101,61 @@ class Accounts:
 
         return self._means.commits.decided(step)
 
-    def lock(self, name: str, actor: str) -> Changed:
-        """Lock an account: everything of it ends, nobody signs in to it. Locking twice ends everything twice."""
+    def lock(self, name: str, actor: str, *, own: bool = False) -> Changed:
+        """Lock an account: everything of it ends, nobody signs in to it. Locking twice ends everything twice.
+
+        Raises `LastAdministrator`, and `OwnAccount` unless `own` says that locking oneself out is meant.
+        """
 
         def decide(account: Account, now: datetime) -> Change:
+            if account.id == actor and not own:
+                raise OwnAccount
+            left = require_another(self._means, account)
             locked = replace(account, locked_at=account.locked_at or now)
             row = AuditRow(Event.ACCOUNT_LOCKED, now, account_id=account.id, actor=actor)
-            return Change(at=now, put=(locked,), facts=(AccountEnded(account.id),), audit=(row,))
+            return Change(
+                at=now, put=(locked,), expects=left, facts=(AccountEnded(account.id),), audit=(row,)
+            )
 
         return self._changed(name, decide)
 
     def unlock(self, name: str, actor: str) -> Changed:
-        """Unlock an account. What the lock ended stays ended."""
+        """Unlock an account. What the lock ended stays ended; what strangers tried with it is forgotten."""
 
         def decide(account: Account, now: datetime) -> Change:
             row = AuditRow(Event.ACCOUNT_UNLOCKED, now, account_id=account.id, actor=actor)
             return Change(at=now, put=(replace(account, locked_at=None),), audit=(row,))
 
-        return self._changed(name, decide)
+        changed = self._changed(name, decide)
+        self._means.guesses.forgive(changed.account.email.key)
+        return changed
 
     def set_roles(self, name: str, roles: Sequence[str], actor: str) -> Changed:
         """Replace an account's roles; they count from the next request on.
 
-        Raises `InvalidFields`, and `TooLarge` with the sizes if a token or a sealed cookie could not hold them: nothing
-        is written then, and nobody meets the refusal at a renewal.
+        Raises `InvalidFields`, `LastAdministrator`, and `TooLarge` with the sizes if a token or a sealed cookie could
+        not hold them: nothing is written then, and nobody meets the refusal at a renewal.
         """
         self._require_roles(roles)
 
         def decide(account: Account, now: datetime) -> Change:
-            changed = replace(account, roles=_distinct(roles))
+            changed, expects = self._with_roles(account, roles)
             more = {"before": ",".join(account.roles), "after": ",".join(changed.roles)}
             row = AuditRow(Event.ROLES_CHANGED, now, account_id=account.id, actor=actor, more=more)
             return Change(
                 at=now,
                 put=(changed,),
-                expects=self._measure(changed),
+                expects=expects,
                 facts=(AccountOutdated(account.id),),
                 audit=(row,),
             )
 
         return self._changed(name, decide)
+
+    def rehearse_roles(self, account: Account, roles: Sequence[str]) -> Account:
+        """The account as `set_roles` would leave it. Raises what that would raise, and writes nothing."""
+        self._require_roles(roles)
+        return self._with_roles(account, roles)[0]
 
     def end_sessions(self, name: str, actor: str) -> Changed:
         """End every session of an account."""
@@ -164,12 +181,19 @@ class Accounts:
     def change_password(self, who: Principal, current: str, new: str, origin: Origin) -> Receipt:
         """Change one's own password and end every other session.
 
-        Raises `InvalidCredentials` if `current` is wrong, `WeakPassword`, and `Revoked` if the session that asks was
-        ended meanwhile: who was signed out while the passwords were hashing does not get the account after all. The
-        account is put at the version that `current` was verified against: two changes at once do not both win.
+        Raises `InvalidCredentials` if `current` is wrong, `SlowDown` once it was too often, `WeakPassword`, and
+        `Revoked` if the session that asks was ended meanwhile: who was signed out while the passwords were hashing does
+        not get the account after all. The account is put at the version that `current` was verified against: two
+        changes at once do not both win.
         """
-        account = self.find(who.account_id)
-        verdict = self._hashing.verify(account.password_hash, normalise(current))
+        with self._means.guesses.of_session(who.session_id) as attempt:
+            return self._proven_change(who, (current, new), origin, attempt)
+
+    def _proven_change(
+        self, who: Principal, passwords: tuple[str, str], origin: Origin, attempt: Attempt
+    ) -> Receipt:
+        account, (current, new) = self.find(who.account_id), passwords
+        verdict = self._hashing.verify(account.password_hash, normalise(current), as_typed(current))
         row = AuditRow(
             Event.PASSWORD_CHANGED,
             self._means.clock.now(),
@@ -180,14 +204,14 @@ class Accounts:
             device=origin.device,
         )
         if not isinstance(verdict, Verified):
-            raise self._refused_change(row)
+            raise self._refused_change(row, attempt)
         password_hash = self._hashing.hash(self._policy.require(new, account.email))
         fact = AccountEnded(account.id, keep=who.session_id)
 
         def step() -> Receipt:
             latest = self.find(account.id)
             if latest.password_hash != account.password_hash or latest.locked_at is not None:
-                raise self._refused_change(row)
+                raise self._refused_change(row, attempt)
             asking = own_session(self._means, who)
             changed = replace(latest, password_hash=password_hash)
             return self._means.commits.end(
@@ -196,9 +220,9 @@ class Accounts:
 
         return self._means.commits.decided(step)
 
-    def _refused_change(self, row: AuditRow) -> InvalidCredentials:
+    def _refused_change(self, row: AuditRow, attempt: Attempt) -> InvalidCredentials:
         failed = replace(row, event=Event.PASSWORD_CHANGE_FAILED)
-        self._means.commits.commit(Change(at=row.at, audit=(failed,)))
+        self._means.commits.commit(Change(at=row.at, audit=attempt.failed(failed)))
         return InvalidCredentials("The current password is not right.")
 
     def invite(self, role: str, actor: str) -> Secret:
@@ -231,6 +255,12 @@ class Accounts:
             return Changed(self.find(account.id), receipt)
 
         return self._means.commits.decided(step)
+
+    def _with_roles(self, account: Account, roles: Sequence[str]) -> tuple[Account, tuple[Record, ...]]:
+        """The account with these roles, and what the change to it must expect."""
+        changed = replace(account, roles=_distinct(roles))
+        left = () if ADMINISTRATOR in roles else require_another(self._means, account)
+        return changed, (*left, *self._measure(changed))
 
     def _require_roles(self, roles: Sequence[str]) -> None:
         if strangers := unknown_roles(roles, self.roles):

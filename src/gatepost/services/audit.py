@@ -47,6 +47,13 @@ class Audit:
         """Rows with their numbers, oldest first, those after a number; of one account if it is given."""
         return self._store.audit_rows(account_id=account, after=after, limit=limit)
 
+    def back(
+        self, *, account: str | None = None, before: int | None = None, limit: int
+    ) -> tuple[list[Numbered], int | None]:
+        """Rows with their numbers, newest first, those before a number, and the number to go on before."""
+        rows = self._store.overview().audit_back(account_id=account, before=before, limit=limit)
+        return rows, rows[-1][0] if len(rows) == limit else None
+
     def rows(self, *, account: str | None = None, after: int = 0) -> Iterator[list[Numbered]]:
         """Every row after a number, page by page."""
         while page := self.page(account=account, after=after, limit=BATCH):

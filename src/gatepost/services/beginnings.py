@@ -12,6 +12,7 @@ from typing import Any, assert_never
 from gatepost.carriers.sealed import secret_digest
 from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow, Change, Event, Record
+from gatepost.core.hooks import Arrival
 from gatepost.core.revocation import Fact, SessionEnded
 from gatepost.core.secrets import RefreshHandle, Secret, digest, same
 from gatepost.core.sessions import (
@@ -24,7 +25,8 @@ from gatepost.core.sessions import (
     decide_session,
     surplus,
 )
-from gatepost.errors import CarrierUnavailable
+from gatepost.errors import CarrierUnavailable, SignInRefused
+from gatepost.services.arrivals import Arrivals, arrival_of
 from gatepost.services.means import Means
 from gatepost.services.sealed import SealedIssued, SealedSessions
 from gatepost.services.tokens import TokenPair, Tokens
@@ -35,7 +37,8 @@ class Wish:
     """How somebody wants to be signed in: carrier, audiences, from where, and what the client presented before.
 
     `brought` are handles as sessions keep them (digests of opaque cookies and of the secrets in sealed ones),
-    `brought_sessions` ids named by valid tokens, `brought_refresh` refresh tokens as they came.
+    `brought_sessions` ids named by valid tokens, `brought_refresh` refresh tokens as they came. `marks` are the cookies
+    that say which accounts this browser has signed in to before.
     """
 
     origin: Origin
@@ -44,6 +47,7 @@ class Wish:
     brought: tuple[bytes, ...] = ()
     brought_sessions: tuple[str, ...] = ()
     brought_refresh: tuple[RefreshHandle, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Visiting:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a way in adds to the change that starts a session."""
+    """What a way in adds to the change that starts a session. `continues` is the session whose data it goes on with."""
 
     account: Account
     pos: int
@@ -83,18 +87,25 @@ class Beginning:
     put: tuple[Record, ...] = ()
     take: tuple[Record, ...] = ()
     expects: tuple[Record, ...] = field(default=())
+    continues: Session | None = None
 
 
 class Beginnings:
     """Makes sessions."""
 
     def __init__(
-        self, means: Means, tokens: Tokens, sealed: SealedSessions, carry_over: Sequence[str]
+        self,
+        means: Means,
+        tokens: Tokens,
+        sealed: SealedSessions,
+        carry_over: Sequence[str],
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._means = means
         self._tokens = tokens
         self._sealed = sealed
         self._carry_over = tuple(carry_over)
+        self._arrivals = arrivals or Arrivals()
 
     def audiences(self, wish: Wish) -> tuple[str, ...]:
         """Whom the tokens of this sign-in are for; nobody where there are none. Raises `InvalidTarget`."""
@@ -117,6 +128,7 @@ class Beginnings:
         return Visiting(session, credential)
 
     def begin(self, beginning: Beginning, wish: Wish, audiences: tuple[str, ...]) -> SignedIn:
+        """The session of whoever has proved to be somebody. Raises `SignInRefused` where the application says no."""
         now, account = self._means.clock.now(), beginning.account
         views = self._brought(wish)
         brought = [view.session for view in views]
@@ -124,8 +136,8 @@ class Beginnings:
         ended = [*brought, *surplus_ones]
         # What was over already is cleared away with the rest; nobody's trail says that it ended only now.
         told = [*(view.session for view in views if self._stands(view, now)), *surplus_ones]
-        session = self._session(account.id, wish, beginning.pos, now)
-        session = replace(session, data=self._carried(views, now))
+        data = self._data_for(beginning, wish, [view for view in views if self._stands(view, now)])
+        session = replace(self._session(account.id, wish, beginning.pos, now), data=data)
         put: tuple[Record, ...]
         credential: Credential
         if wish.carrier in REFRESHING:
@@ -207,18 +219,45 @@ class Beginnings:
     def _stands(self, view: SessionView, now: datetime) -> bool:
         return isinstance(decide_session(view, self._means.limits, now), Alive)
 
-    def _carried(self, brought: list[SessionView], now: datetime) -> Mapping[str, Any]:
-        """What moves from a visit into the new session. A signed-in session's data stays with its account."""
-        # Whoever holds the cookie of a visit that is over must not read what it held.
-        visits = [
-            view.session.data
-            for view in brought
-            if view.session.account_id is None and self._stands(view, now)
-        ]
-        merged = {name: value for data in visits for name, value in data.items()}
+    def _data_for(self, beginning: Beginning, wish: Wish, standing: list[SessionView]) -> Mapping[str, Any]:
+        """What the new session holds, once the application has let its holder in.
+
+        Out of what stands only: whoever holds the cookie of a visit that is over must not read what it held.
+        """
+        if beginning.continues is not None:
+            # Nobody arrives: somebody who is here goes on under a new id.
+            return beginning.continues.data
+        arrival = arrival_of(beginning.account, wish.carrier, wish.origin)
+        try:
+            self._arrivals.welcome(arrival)
+        except SignInRefused:
+            self._note_refused(arrival)
+            raise
+        visit = self._moving(_held_by(None, standing))
+        return self._arrivals.carried(arrival, visit, _held_by(arrival.account_id, standing))
+
+    def _moving(self, visit: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the settings let out of a visit."""
         if "*" in self._carry_over:
-            return merged
-        return {name: value for name, value in merged.items() if name in self._carry_over}
+            return visit
+        return {name: value for name, value in visit.items() if name in self._carry_over}
+
+    def _note_refused(self, arrival: Arrival) -> None:
+        now = self._means.clock.now()
+        row = AuditRow(
+            Event.SIGN_IN_REFUSED,
+            now,
+            account_id=None if arrival.is_new else arrival.account_id,
+            address=arrival.address,
+            device=arrival.device,
+        )
+        self._means.commits.commit(Change(at=now, audit=(row,)))
+
+
+def _held_by(account_id: str | None, standing: list[SessionView]) -> dict[str, Any]:
+    """The data of those sessions that are this account's, or nobody's. What is another's stays with it."""
+    held = [view.session.data for view in standing if view.session.account_id == account_id]
+    return {name: value for one in held for name, value in one.items()}
 
 
 def _signed_in(beginning: Beginning, session: Session, ended: Sequence[Session]) -> AuditRow:

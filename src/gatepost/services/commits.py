@@ -16,6 +16,7 @@ from gatepost.core.changes import Change, Committed
 from gatepost.core.ports import Clock, FollowerRow, Log, Store
 from gatepost.core.revocation import Logged
 from gatepost.errors import Busy, Conflict
+from gatepost.services.roll_call import Hearing, RollCall
 
 _TRIES: Final = 64
 _LOOK_AGAIN: Final = 0.003
@@ -36,7 +37,7 @@ class Receipt:
 
     `in_force`: every live server process had confirmed at `in_force_at`. `bounded`: one stayed silent until its lease
     had ended, so it refuses everything from `in_force_at` on until it has caught up. Nobody accepts what was ended
-    after `latest_at`.
+    after `latest_at`. `workers` says of each server process how long it took.
     """
 
     pos: str
@@ -44,6 +45,7 @@ class Receipt:
     state: ReceiptState
     in_force_at: datetime
     latest_at: datetime
+    workers: tuple[Hearing, ...] = ()
 
 
 class Commits:
@@ -80,11 +82,12 @@ class Commits:
 
     def settle(self, committed: Committed) -> Receipt:
         """Wait until every live server process has confirmed, or the lease of a silent one has ended."""
-        committed_at, began = self._clock.now(), self._clock.boot()
-        silent = first = self._silent(committed.pos)
-        while silent - self._lapsed and self._clock.boot() < began + self._bound:
+        committed_at = self._clock.now()
+        call = RollCall(self._log, self._clock, self._instance, committed.pos)
+        silent = first = call.silent()
+        while silent - self._lapsed and call.seconds < self._bound:
             time.sleep(_LOOK_AGAIN)
-            silent = self._silent(committed.pos)
+            silent = call.silent()
         # A process whose lease has ended renews it only by reading the log, with this ending in it. So nobody waits
         # twice for one that is gone, and no wall clock is asked how long it has been silent. A row that was written
         # meanwhile announces a lease that has not ended.
@@ -96,6 +99,7 @@ class Commits:
             state=ReceiptState.BOUNDED if silent else ReceiptState.IN_FORCE,
             in_force_at=now,
             latest_at=committed_at + timedelta(seconds=self._bound),
+            workers=call.hearings(silent),
         )
 
     def decided(self, step: Callable[[], T]) -> T:
@@ -106,6 +110,3 @@ class Commits:
             except Conflict:
                 continue
         raise Busy(detail="a record kept changing")
-
-    def _silent(self, seq: int) -> set[FollowerRow]:
-        return {row for row in self._log.followers() if row.seq < seq and row.instance != self._instance}

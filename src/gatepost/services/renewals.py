@@ -39,8 +39,7 @@ class Renewals:
         """The same session in a fresh carrier. Raises `Refused`, `SlowDown` or `Busy`."""
         match presented:
             case SealedCookie(value):
-                issued = self._sealed.renew(value)
-                return Renewed(SealedCookie(issued.value.reveal()), issued, issued.life)
+                return resealed(self._sealed.renew(value))
             case TokenCookies(access, refresh):
                 if refresh is None:
                     raise Expired(detail="there is no refresh token to renew with")
@@ -58,3 +57,8 @@ class Renewals:
         except TooLarge as error:
             # A refusal like any other: as an error of its own it would also meet whoever comes to sign in again.
             raise Outdated(detail=error.message) from error
+
+
+def resealed(issued: SealedIssued) -> Renewed:
+    """A sealed cookie that takes the place of the one presented."""
+    return Renewed(SealedCookie(issued.value.reveal()), issued, issued.life)

@@ -60,6 +60,15 @@ class SealedSessions:
         """The cookie of a session that begins. Raises `TooLarge` with the size and the largest keys."""
         return self._made(view, secret, self._writable(view.session))
 
+    def rewritten(self, view: SessionView, secret: Secret) -> SealedIssued:
+        """The cookie of a session whose record is about to be written with this data. Raises `TooLarge`.
+
+        It is for whoever makes that write durable, and for nobody if it fails.
+        """
+        written = replace(view.session, version=view.session.version + 1)
+        view = self._as_used(replace(view, session=written))
+        return self._made(view, secret, self._writable(view.session))
+
     def require_writable(self, view: SessionView) -> None:
         """Raise `TooLarge` if what is to be written makes the cookie larger than its owner wants it.
 
@@ -82,7 +91,7 @@ class SealedSessions:
 
         Raises `Malformed`, `Revoked`, `Expired`, or `Outdated` where no browser would keep it. One read, no write.
         """
-        contents, view = self._owned(value)
+        contents, view = self.owned(value)
         view = self._as_used(view)
         match decide_session(view, self._means.limits, self._means.clock.now()):
             case Alive():
@@ -94,14 +103,12 @@ class SealedSessions:
             case never:
                 assert_never(never)
 
-    def require_own(self, value: str) -> None:
-        """Raise `Malformed` or `Revoked` unless the cookie's secret is that of the session it names. One read.
+    def owned(self, value: str) -> tuple[SealedSession, SessionView]:
+        """What a cookie holds, and the record of its session, whose secret it has. One read.
 
         For what writes into the record: whoever has stolen a sealing key is believed for a while, but has no secret.
+        Raises `Malformed` or `Revoked`.
         """
-        self._owned(value)
-
-    def _owned(self, value: str) -> tuple[SealedSession, SessionView]:
         contents = self.read(value)
         view = self._means.store.session(contents.sid)
         if view is None:

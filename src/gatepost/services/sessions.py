@@ -1,6 +1,5 @@
 """The life of a session after its start: its data, the list its owner sees, and every way to end it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,11 +9,13 @@ from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import AccountEnded, EveryoneEnded, SessionEnded
+from gatepost.core.secrets import Secret
 from gatepost.core.sessions import REFRESHING, Carrier, Origin, Session, SessionView
-from gatepost.errors import Forbidden, NotFound, TooLarge
+from gatepost.errors import Forbidden, NotFound, Revoked, TooLarge
 from gatepost.services.commits import Receipt
 from gatepost.services.means import Means
-from gatepost.services.sealed import SealedSessions
+from gatepost.services.sealed import SealedIssued, SealedSessions
+from gatepost.services.session_data import require_data_fits
 from gatepost.services.standing import own_session, require_standing, stands
 
 _MOST_DEPTH: Final = 32
@@ -27,6 +28,14 @@ class Standing:
     session: Session
     account: Account | None
     idle_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SealedMerge:
+    """Data after a merge that is durable, and the sealed cookie that holds it."""
+
+    data: Mapping[str, Any]
+    cookie: SealedIssued
 
 
 class Sessions:
@@ -76,18 +85,29 @@ class Sessions:
         """
 
         def step() -> Mapping[str, Any]:
-            view = require_standing(self._means, who)
-            session = view.session
-            merged = merge_patch(session.data, patch)
-            self._require_fits(merged)
-            expects: tuple[Account, ...] = ()
-            if session.carrier is Carrier.SEALED:
-                self._sealed.require_writable(replace(view, session=replace(session, data=merged)))
-                # Its roles share the cookie: data and roles that fit each alone must not be written at once.
-                expects = (view.account,) if view.account else ()
-            now = self._means.clock.now()
-            self._means.commits.commit(Change(at=now, put=(replace(session, data=merged),), expects=expects))
-            return merged
+            merged = self._merged(require_standing(self._means, who), patch)
+            if merged.session.carrier is Carrier.SEALED:
+                self._sealed.require_writable(merged)
+            self._write(merged)
+            return merged.session.data
+
+        return self._means.commits.decided(step)
+
+    def merge_sealed_data(self, cookie: str, patch: Mapping[str, Any]) -> SealedMerge:
+        """The same for whoever shows a sealed cookie, and the cookie that holds the data after it.
+
+        One read and one commit: what is written is the record whose secret was shown. Raises `Malformed` and `Revoked`
+        too.
+        """
+
+        def step() -> SealedMerge:
+            contents, view = self._sealed.owned(cookie)
+            if not self._stands(view):
+                raise Revoked(detail="the session ended after it was checked")
+            merged = self._merged(view, patch)
+            issued = self._sealed.rewritten(merged, Secret(contents.secret))
+            self._write(merged)
+            return SealedMerge(merged.session.data, issued)
 
         return self._means.commits.decided(step)
 
@@ -142,6 +162,17 @@ class Sessions:
         row = AuditRow(Event.EVERYONE_ENDED, now, actor=actor)
         return self._means.commits.end(Change(at=now, facts=(EveryoneEnded(),), audit=(row,)))
 
+    def _merged(self, view: SessionView, patch: Mapping[str, Any]) -> SessionView:
+        data = merge_patch(view.session.data, patch)
+        require_data_fits(data, self._data_limit)
+        return replace(view, session=replace(view.session, data=data))
+
+    def _write(self, merged: SessionView) -> None:
+        session, account = merged.session, merged.account
+        # Its roles share the cookie: data and roles that fit each alone must not be written at once.
+        expects = (account,) if account and session.carrier is Carrier.SEALED else ()
+        self._means.commits.commit(Change(at=self._means.clock.now(), put=(session,), expects=expects))
+
     def _end(self, session: Session, row: AuditRow, expects: tuple[Session, ...] = ()) -> Receipt:
         fact = SessionEnded(session.id)
         change = Change(at=row.at, take=(session,), expects=expects, facts=(fact,), audit=(row,))
@@ -163,16 +194,6 @@ class Sessions:
 
     def _standing(self, view: SessionView) -> Standing:
         return Standing(view.session, view.account, self._means.limits.idle_expiry(view.session))
-
-    def _require_fits(self, data: Mapping[str, Any]) -> None:
-        sizes = {name: len(json.dumps(value)) + len(json.dumps(name)) + 2 for name, value in data.items()}
-        size = sum(sizes.values()) + 2
-        if size > self._data_limit:
-            largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
-            named = ", ".join(f"{name[:40]} ({sizes[name]} bytes)" for name in largest)
-            raise TooLarge(
-                f"The data would have {size} bytes, the limit is {self._data_limit}. Largest keys: {named}."
-            )
 
 
 def _actor(who: Principal | Visitor) -> str | None:

@@ -4,12 +4,13 @@ Owns who somebody is and what a refusal costs: wrong password, unknown e-mail an
 one look-up, one hash, one audit row. Every way in ends in `beginnings.py`, which makes the session.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.changes import AuditRow, Change, Event
 from gatepost.core.emails import Email, parse_email
-from gatepost.core.passwords import Verified, Wrong, normalise
+from gatepost.core.passwords import Verified, Wrong, as_typed, normalise
 from gatepost.core.permissions import FIRST_ROLES
 from gatepost.core.ports import PasswordHashing
 from gatepost.core.secrets import digest
@@ -22,6 +23,7 @@ from gatepost.services.beginnings import (
     Visiting,
     Wish,
 )
+from gatepost.services.guesses import Attempt
 from gatepost.services.means import Means
 from gatepost.services.outcomes import Outcomes, counted
 from gatepost.services.passwords import PasswordPolicy
@@ -36,11 +38,13 @@ class SignIn:
         beginnings: Beginnings,
         hashing: PasswordHashing,
         policy: PasswordPolicy,
+        decoy: Callable[[str], str | None] = lambda email_key: None,
     ) -> None:
         self._means = means
         self._beginnings = beginnings
         self._hashing = hashing
         self._policy = policy
+        self._decoy = decoy
         self.outcomes = Outcomes()
 
     def visit(self, carrier: Carrier, origin: Origin) -> Visiting:
@@ -70,29 +74,33 @@ class SignIn:
 
     @counted("sign_in")
     def sign_in(self, email: str, password: str, wish: Wish) -> SignedIn:
-        """Sign in with a password. Raises `InvalidCredentials`, `InvalidFields`, `CarrierUnavailable`, `Busy`.
+        """Sign in with a password.
+
+        Raises `InvalidCredentials`, `InvalidFields`, `CarrierUnavailable`, `SlowDown`, `Busy`.
 
         The hash is computed outside every transaction. What was read before it is expected at the commit, so a lock,
         a new password or a lost role that lands in between makes this decide again on what is true now.
         """
         audiences = self._beginnings.audiences(wish)
-        secret = normalise(password)
+        secret, typed, key = normalise(password), as_typed(password), _key(email)
+        decoy = self._decoy(key)
         verified: dict[str | None, Verified | Wrong] = {}
         rehashed: dict[str | None, str | None] = {}
 
-        def step() -> SignedIn:
-            account, pos = self._by_email(email)
+        def step(attempt: Attempt) -> SignedIn:
+            account, pos = self._means.store.account_by_email(key)
             stored = account.password_hash if account else None
             if stored not in verified:
-                verified[stored] = self._hashing.verify(stored, secret)
+                verified[stored] = self._hashing.verify(stored or decoy, secret, typed)
             verdict = verified[stored]
-            if account is None or account.locked_at is not None or not isinstance(verdict, Verified):
-                raise self._refusal(account, wish.origin)
+            if account is None or stored is None or account.locked_at or not isinstance(verdict, Verified):
+                raise self._refusal(account, wish.origin, attempt)
             if verdict.needs_rehash and stored not in rehashed:
                 rehashed[stored] = self._rehash(secret)
             return self._beginnings.begin(_proven(account, pos, rehashed.get(stored)), wish, audiences)
 
-        return self._means.commits.decided(step)
+        with self._means.guesses.of_account(key or email, wish.origin.address, wish.marks) as attempt:
+            return self._means.commits.decided(lambda: step(attempt))
 
     def open_invitation(self, secret: str) -> Invitation:
         """The one-time link with this secret; looking does not use it up. Raises `NotFound`."""
@@ -123,14 +131,6 @@ class SignIn:
 
         return self._means.commits.decided(step)
 
-    def _by_email(self, email: str) -> tuple[Account | None, int]:
-        try:
-            key = parse_email(email).key
-        except InvalidFields:
-            # An address that nobody can have is an unknown account, with the same work as any other.
-            key = ""
-        return self._means.store.account_by_email(key)
-
     def _require_free(self, email: Email) -> int:
         account, pos = self._means.store.account_by_email(email.key)
         if account is not None:
@@ -153,7 +153,7 @@ class SignIn:
             # The password was right. The hash of an older profile is renewed at another sign-in.
             return None
 
-    def _refusal(self, account: Account | None, origin: Origin) -> InvalidCredentials:
+    def _refusal(self, account: Account | None, origin: Origin, attempt: Attempt) -> InvalidCredentials:
         now = self._means.clock.now()
         row = AuditRow(
             Event.SIGN_IN_FAILED,
@@ -162,7 +162,7 @@ class SignIn:
             address=origin.address,
             device=origin.device,
         )
-        self._means.commits.commit(Change(at=now, audit=(row,)))
+        self._means.commits.commit(Change(at=now, audit=attempt.failed(row)))
         return InvalidCredentials()
 
 
@@ -171,3 +171,11 @@ def _proven(account: Account, pos: int, rehashed: str | None) -> Beginning:
         return Beginning(account, pos, Event.SIGNED_IN, expects=(account,))
     renewed = replace(account, password_hash=rehashed)
     return Beginning(renewed, pos, Event.SIGNED_IN, put=(renewed,))
+
+
+def _key(email: str) -> str:
+    try:
+        return parse_email(email).key
+    except InvalidFields:
+        # An address that nobody can have is an unknown account, with the same work as any other.
+        return ""

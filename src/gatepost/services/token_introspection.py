@@ -11,7 +11,7 @@ from typing import Final
 from gatepost.carriers import tokens
 from gatepost.carriers.keys import Rings
 from gatepost.carriers.tokens import AccessClaims
-from gatepost.core.clients import Client
+from gatepost.core.clients import Client, Power
 from gatepost.core.ports import Introspection
 from gatepost.core.revocation import Standing
 from gatepost.core.rotation import NO_GRACE, Rotate, decide_rotation
@@ -41,7 +41,13 @@ class ActiveRefresh:
 
 @dataclass(frozen=True, slots=True)
 class Inactive:
-    """Unknown, expired, ended, out of date, or none of this client's business: nobody is told which."""
+    """Unknown, expired, ended, out of date, or none of this client's business: nobody is told which.
+
+    But for a client that may follow the log, which holds the reason: `standing` says whether the token was ended or is
+    out of date. RFC 7662 section 2.2 keeps it from those who would learn something by it.
+    """
+
+    standing: Standing | None = None
 
 
 INACTIVE: Final = Inactive()
@@ -70,8 +76,9 @@ class TokenIntrospection:
         allowed = client.audiences or self._rules.audiences
         if set(allowed).isdisjoint(verified.claims.aud):
             return INACTIVE
-        if self._truth.standing(token, verified.subject) is not Standing.LIVE:
-            return INACTIVE
+        standing = self._truth.standing(token, verified.subject)
+        if standing is not Standing.LIVE:
+            return Inactive(standing) if Power.VERIFIER in client.powers else INACTIVE
         return ActiveAccess(verified.claims)
 
     def _refresh(self, client: Client, handle: RefreshHandle) -> ActiveRefresh | Inactive:

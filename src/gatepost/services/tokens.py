@@ -38,6 +38,7 @@ from gatepost.errors import Conflict, InvalidGrant, InvalidTarget, SlowDown
 from gatepost.services.access_tokens import AccessTokens, Holder, TokenForm
 from gatepost.services.means import Means
 from gatepost.services.outcomes import Outcomes
+from gatepost.services.own_claims import NO_CLAIMS, OwnClaims
 
 _ANSWER: Final = "refresh answer"
 _REFRESH: Final = "refresh"
@@ -53,6 +54,7 @@ class TokenRules:
     refresh_life: timedelta
     grace: GraceRules
     form: TokenForm = field(default_factory=TokenForm)
+    own: OwnClaims = NO_CLAIMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,9 @@ class Tokens:
 
     def require_fits(self, account: Account) -> None:
         """Raise `TooLarge` if a token for all audiences could not hold what the account's roles say."""
-        now, name = self._means.clock.now(), self._means.identifiers.name()
+        now, name, own = self._means.clock.now(), self._means.identifiers.name(), self._rules.own.largest()
         for kind in (Kind.BEARER, Kind.COOKIE):
-            holder = Holder(account.id, name, FIRST_PARTY, account.roles, now, now, 0, kind)
+            holder = Holder(account.id, name, FIRST_PARTY, account.roles, now, now, 0, kind, own)
             self.access.require_fits(holder, self._rules.audiences, now)
 
     def first_pair(
@@ -277,6 +279,7 @@ class Tokens:
             ends_at=session.expires_at,
             pos=holder.pos,
             kind=Kind.COOKIE if session.carrier is Carrier.TOKEN_COOKIE else Kind.BEARER,
+            own=self._rules.own.of(account, session, audiences),
         )
         return self.access.issue(whose, audiences, self._rules.access_life, now)
 

@@ -1,45 +1,32 @@
-"""How many visitor sessions one address may begin: counted in memory, per minute."""
+"""How many visits and sign-ups one address may begin in a minute, counted by all server processes together."""
 
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from functools import partial
 from math import ceil
 from typing import Final
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 
-from gatepost.core.ports import Clock
+from gatepost.services.counting import Counting, network_of
+from gatepost.stores.counter_storage import CounterStorage
 
-_KIND: Final = "visit"
 _WINDOW: Final = 60
 
 
-def network_of(address: str) -> str:
-    """What counts as one address: an IPv6 network of 64 bits, because that is what one subscriber is given."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv4Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
-
-
 class Visits:
-    """A moving window over the last minute for each address."""
+    """A window of a minute for each address, from its first on. `kind` keeps what is counted apart from the rest."""
 
-    def __init__(self, per_minute: int, clock: Clock) -> None:
+    def __init__(self, kind: str, per_minute: int, counting: Counting) -> None:
         self._item = RateLimitItemPerMinute(per_minute)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._clock = clock
+        self._clock = counting.clock
+        storage = CounterStorage(counting.counters, counting.clock, partial(counting.key, kind))
+        self._limiter = FixedWindowRateLimiter(storage)
 
     def wait(self, address: str) -> int:
-        """Count one visit; 0 if it may begin, else the seconds until one may."""
-        network = network_of(address)
-        if self._limiter.hit(self._item, _KIND, network):
+        """Count one; 0 if it may begin, else the seconds until one may. Raises `Busy`."""
+        item, network = self._item, network_of(address)
+        # Asked first, which only reads: a flood that is turned away writes nothing.
+        if self._limiter.test(item, network) and self._limiter.hit(item, network):
             return 0
-        window = self._limiter.get_window_stats(self._item, _KIND, network)
-        # The library counts by the machine's clock; ours may be turned. A window is a minute whatever either says.
-        return min(_WINDOW, max(1, ceil(window.reset_time - self._clock.now().timestamp())))
+        ends_at = self._limiter.get_window_stats(item, network).reset_time
+        return min(_WINDOW, max(1, ceil(ends_at - self._clock.now().timestamp())))

@@ -8,12 +8,14 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, InstanceOf, ValidationInfo
 
+from gatepost.core.claims import why_not_own
 from gatepost.core.secrets import Secret
 from gatepost.settings.addresses import parse_database, parse_issuer, parse_listen_host, parse_origin
 from gatepost.settings.amounts import duration_text, parse_duration, parse_size, refuse_truth_value
@@ -86,6 +88,12 @@ def _audience(text: str) -> str:
     return text
 
 
+def _claim(name: str) -> str:
+    if refusal := why_not_own(name):
+        raise ValueError(refusal)
+    return name
+
+
 def _bearer(value: object) -> object:
     if isinstance(value, Secret):
         value = value.reveal()
@@ -143,17 +151,25 @@ def _same_as_database(text: str) -> str:
     return text
 
 
-def lasting(shortest: timedelta = timedelta(), longest: timedelta = timedelta.max) -> AfterValidator:
-    """A duration between two limits, both allowed."""
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A duration between two limits, both allowed. A value, so that the reference can say which."""
 
-    def check(value: timedelta) -> timedelta:
-        if value < shortest:
-            raise ValueError(f"must be at least {duration_text(shortest)}")
-        if value > longest:
-            raise ValueError(f"must be at most {duration_text(longest)}")
+    shortest: timedelta
+    longest: timedelta
+
+    def __call__(self, value: timedelta) -> timedelta:
+        """The value; ValueError outside the limits."""
+        if value < self.shortest:
+            raise ValueError(f"must be at least {duration_text(self.shortest)}")
+        if value > self.longest:
+            raise ValueError(f"must be at most {duration_text(self.longest)}")
         return value
 
-    return AfterValidator(check)
+
+def lasting(shortest: timedelta = timedelta(), longest: timedelta = timedelta.max) -> AfterValidator:
+    """Limits of a duration, for an annotation."""
+    return AfterValidator(Lasting(shortest, longest))
 
 
 Whole = Annotated[int, BeforeValidator(refuse_truth_value)]
@@ -175,6 +191,7 @@ BearerSecret = Annotated[InstanceOf[Secret], BeforeValidator(_bearer)]
 MasterKeySecret = Annotated[InstanceOf[Secret], BeforeValidator(_master_key)]
 Network = Annotated[IpNetwork, BeforeValidator(_network)]
 Audience = Annotated[str, AfterValidator(_audience)]
+ClaimName = Annotated[str, AfterValidator(_claim)]
 Word = Annotated[
     str, AfterValidator(_pattern(re.compile(r"\S(?:.*\S)?"), "must be words that are not empty"))
 ]

@@ -120,6 +120,18 @@ def _bound_within_horizon(settings: Settings, name: Name) -> str | None:
     return _at_most(name, "revocation.bound", settings.revocation.bound, limit)
 
 
+def _waits_grow_and_are_remembered(settings: Settings, name: Name) -> str | None:
+    # Forgotten before the longest wait is over, a guesser would never meet it.
+    guesses = settings.guesses
+    broken = (
+        _at_most(name, "guesses.wait", guesses.wait, ("guesses.longest_wait", guesses.longest_wait)),
+        _at_most(
+            name, "guesses.longest_wait", guesses.longest_wait, ("guesses.remembered", guesses.remembered)
+        ),
+    )
+    return next(filter(None, broken), None)
+
+
 def _passwords_long_enough(settings: Settings, name: Name) -> str | None:
     if settings.development or settings.passwords.min_length >= 15:
         return None
@@ -216,6 +228,7 @@ RULES: tuple[Rule, ...] = (
     _permissions_of_a_role_fit_a_token,
     _keys_known_before_they_sign,
     _a_master_key_before_has_one_after,
+    _waits_grow_and_are_remembered,
     _passwords_long_enough,
     _trusted_origins_are_https,
     _not_everyone_is_a_proxy,

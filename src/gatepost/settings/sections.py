@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gatepost.core.guesses import GuessRules
 from gatepost.settings.fields import (
     Audience,
     BearerSecret,
     Bytes,
+    ClaimName,
     CookieName,
     DatabaseUrl,
     Duration,
@@ -106,6 +108,10 @@ class Sessions(Section):
         default_factory=lambda values: _at_most_absolute(HOUR, values),
         description="a visitor session without data is forgotten after this",
     )
+    reauthenticate_after: Annotated[Duration, lasting(SECOND, LONGEST_SESSION)] = Field(
+        default=15 * MINUTE,
+        description="age of a sign-in from which dangerous acts ask for the password again",
+    )
     per_account: Whole = Field(
         default=100, ge=1, le=10_000, description="live sessions of one account; the idlest ends"
     )
@@ -151,6 +157,9 @@ class Tokens(Section):
     permissions: bool = Field(
         default=False,
         description="say in tokens what their roles permit, for services that have no table of roles",
+    )
+    claims: Annotated[tuple[ClaimName, ...], Items] = Field(
+        default=(), description="claims that an application's own hook may add to access tokens"
     )
     access_ttl: Annotated[Duration, lasting(SECOND)] | None = Field(
         default=None, description="life of an access token; default and limit revocation.horizon"
@@ -239,6 +248,47 @@ class Limits(Section):
     visits_per_minute: Whole = Field(
         default=60, ge=1, le=1_000_000, description="visitor sessions one address may begin"
     )
+    sign_ups_per_minute: Whole = Field(
+        default=100, ge=1, le=1_000_000, description="sign-ups one address may try"
+    )
+
+
+class Guesses(Section):
+    """How fast somebody may try passwords. What signs in does not count, only what does not."""
+
+    per_account: Whole = Field(
+        default=10, ge=1, le=1000, description="wrong passwords for one account before it becomes slow"
+    )
+    wait: Annotated[Duration, lasting(SECOND, HOUR)] = Field(
+        default=MINUTE, description="how long the next one has to wait then; doubled by each that follows"
+    )
+    longest_wait: Annotated[Duration, lasting(SECOND, DAY)] = Field(
+        default=15 * MINUTE, description="longest of these waits"
+    )
+    remembered: Annotated[Duration, lasting(MINUTE, 30 * DAY)] = Field(
+        default=3 * HOUR, description="how long after the last one all are forgotten"
+    )
+    per_address: Whole = Field(
+        default=100, ge=1, le=1_000_000, description="wrong passwords from one address in a minute"
+    )
+    overall: Whole = Field(
+        default=1000,
+        ge=1,
+        le=100_000_000,
+        description="wrong passwords of all in a minute, beyond which an address has a tenth of its own",
+    )
+
+    @property
+    def rules(self) -> GuessRules:
+        """The same for the decisions of core."""
+        return GuessRules(
+            free=self.per_account,
+            first_wait=self.wait,
+            longest_wait=self.longest_wait,
+            remembered=self.remembered,
+            per_address=self.per_address,
+            overall=self.overall,
+        )
 
 
 class Metrics(Section):

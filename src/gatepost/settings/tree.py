@@ -25,11 +25,13 @@ from gatepost.settings.addresses import (
     parse_origin,
     parse_prefix,
 )
+from gatepost.settings.brand import Brand
 from gatepost.settings.fields import Folder, IssuerUrl, Items, Permission, RoleName
 from gatepost.settings.listing import Row, rows_of, warnings_of
 from gatepost.settings.sections import (
     Cookies,
     Database,
+    Guesses,
     Keys,
     Limits,
     Log,
@@ -86,6 +88,8 @@ class Settings(BaseModel):
     origins: Origins = Field(default_factory=Origins)
     proxy: Proxy = Field(default_factory=Proxy)
     limits: Limits = Field(default_factory=Limits)
+    guesses: Guesses = Field(default_factory=Guesses)
+    brand: Brand = Field(default_factory=Brand)
     metrics: Metrics = Field(default_factory=Metrics)
     log: Log = Field(default_factory=Log)
 

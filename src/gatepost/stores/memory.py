@@ -33,6 +33,7 @@ from gatepost.core.secrets import encode
 from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
 from gatepost.stores.entries import entry_of
+from gatepost.stores.memory_overview import MemoryOverview
 from gatepost.stores.memory_shelf import Shelves, Undo, own_audit, own_session
 from gatepost.stores.memory_sweep import dead_records
 
@@ -77,6 +78,10 @@ class MemoryStore:
         """Raise StoreUnusable if the store was closed."""
         with self._open():
             return
+
+    def overview(self) -> MemoryOverview:
+        """What an administrator looks at."""
+        return MemoryOverview(self._open, self._shelves, self._views, self._audit)
 
     def session_by_handle(self, handle: bytes) -> SessionView | None:
         """The session of an opaque cookie, by the cookie's SHA-256."""
@@ -349,7 +354,7 @@ class MemoryStore:
         return position.seq == 0 or self._tags[position.seq] == position.tag
 
     def _append(self, fact: Fact, at: datetime) -> Logged:
-        logged = Logged(len(self._log) + 1, fact, at)
+        logged = Logged(len(self._log) + 1, fact, at, encode(self._randomness.bytes(9)))
         match fact:
             case AccountEnded(account_id, keep):
                 self._end_account(account_id, keep, logged.seq)
@@ -360,7 +365,7 @@ class MemoryStore:
             case _:
                 pass
         self._log.append(logged)
-        self._tags.append(encode(self._randomness.bytes(9)))
+        self._tags.append(logged.tag)
         self._moves += 1
         return logged
 

@@ -27,8 +27,10 @@ from gatepost.errors import Conflict, StoreUnusable
 from gatepost.stores import revisions, sql_seals, sql_standing, sql_trail
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import micros
+from gatepost.stores.sql_counters import SqlCounters
 from gatepost.stores.sql_facts import HEAD, append, start_log
 from gatepost.stores.sql_log import SqlLog
+from gatepost.stores.sql_overview import SqlOverview
 from gatepost.stores.sql_records import (
     KINDS,
     ONE,
@@ -46,6 +48,7 @@ from gatepost.stores.sql_records import (
     view_at,
 )
 from gatepost.stores.sql_sweep import Sweep
+from gatepost.stores.sql_views import OWNER, VIEW, VIEW_COLUMNS
 from gatepost.stores.sqlite import SqliteFile, starting
 
 # So many touches in one transaction: a few milliseconds, in which nobody else can write.
@@ -60,34 +63,25 @@ _audit: Final = tables.audit
 _after: Final[sa.BindParameter[str]] = sa.bindparam("after")
 
 _client: Final = tables.client
-# The first-party client has no row, and nobody ends it.
-_client_ended: Final = sa.func.coalesce(
-    sa.select(_client.c.ended_pos).where(_client.c.id == _session.c.client_id).scalar_subquery(), ZERO
-)
-_view_columns: Final = (*_session.c, *_account.c, _client_ended, _head.c.everyone_ended, _head.c.seq)
-_owner: Final = _account.c.id == _session.c.account_id
-_view: Final = sa.select(*_view_columns).select_from(
-    _session.join(_head, sa.true()).outerjoin(_account, _owner)
-)
-_BY_HANDLE: Final = text_of(_view.where(_session.c.handle == sa.bindparam("handle")))
-_BY_ID: Final = text_of(_view.where(_session.c.id == sa.bindparam("key")))
+_BY_HANDLE: Final = text_of(VIEW.where(_session.c.handle == sa.bindparam("handle")))
+_BY_ID: Final = text_of(VIEW.where(_session.c.id == sa.bindparam("key")))
 _OF_ACCOUNT: Final = text_of(
-    _view.where(_session.c.account_id == sa.bindparam("account")).order_by(
+    VIEW.where(_session.c.account_id == sa.bindparam("account")).order_by(
         _session.c.started_at.desc(), _session.c.id.desc()
     )
 )
 _SESSIONS: Final = text_of(
     at_most(
-        _view.where(_session.c.id > _after, _session.c.account_id.is_not(None)).order_by(_session.c.id),
+        VIEW.where(_session.c.id > _after, _session.c.account_id.is_not(None)).order_by(_session.c.id),
         "limit",
     )
 )
 _REFRESH: Final = text_of(
-    sa.select(*_family.c, *_view_columns)
+    sa.select(*_family.c, *VIEW_COLUMNS)
     .select_from(
         _family.join(_head, sa.true())
         .outerjoin(_session, _session.c.id == _family.c.session_id)
-        .outerjoin(_account, _owner)
+        .outerjoin(_account, OWNER)
     )
     .where(_family.c.id == sa.bindparam("key"))
 )
@@ -189,6 +183,14 @@ class SqlStore:
     def log(self) -> SqlLog:
         """The log of this file, for one follower."""
         return SqlLog(self._file)
+
+    def counters(self) -> SqlCounters:
+        """What is counted of tries that did not work."""
+        return SqlCounters(self._file)
+
+    def overview(self) -> SqlOverview:
+        """What an administrator looks at."""
+        return SqlOverview(self._file)
 
     def close(self) -> None:
         """Close every connection of this process. Later calls raise StoreUnusable."""

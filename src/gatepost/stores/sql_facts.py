@@ -118,9 +118,10 @@ def append(
         return Position(log_id, seq, tag), ()
     tags = [encode(randomness.bytes(_TAG_BYTES)) for _ in facts]
     [(log_id, last)] = connection.execute(_ADVANCE, {"count": len(facts), "tag": tags[-1]}).fetchall()
-    logged = tuple(Logged(seq, fact, at) for seq, fact in enumerate(facts, last - len(facts) + 1))
-    for one, tag in zip(logged, tags, strict=True):
-        connection.execute(_APPEND, {"seq": one.seq, "tag": tag, "at": micros(at)} | _columns(one.fact))
+    numbered = enumerate(zip(facts, tags, strict=True), last - len(facts) + 1)
+    logged = tuple(Logged(seq, fact, at, tag) for seq, (fact, tag) in numbered)
+    for one in logged:
+        connection.execute(_APPEND, {"seq": one.seq, "tag": one.tag, "at": micros(at)} | _columns(one.fact))
         _write_through(connection, one)
     return Position(log_id, last, tags[-1]), logged
 

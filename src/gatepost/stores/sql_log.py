@@ -30,7 +30,7 @@ _log: Final = tables.log.c
 _READ_HEAD: Final = text_of(sa.select(_head.log_id, _head.seq, _head.tag, _head.floor, _head.ring))
 _READ_TAG: Final = text_of(sa.select(_log.tag).where(_log.seq == sa.bindparam("seq")))
 _READ_FACTS: Final = text_of(
-    sa.select(_log.seq, _log.kind, _log.subject, _log.keep, _log.at)
+    sa.select(_log.seq, _log.kind, _log.subject, _log.keep, _log.at, _log.tag)
     .where(_log.seq > sa.bindparam("after"))
     .order_by(_log.seq)
 )
@@ -133,7 +133,8 @@ def _answer(connection: Connection, after: Position | None) -> LogAnswer:
     start = after.seq if known and after is not None else floor
     rows = connection.execute(_READ_FACTS, {"after": start}).fetchall() if start < seq else []
     facts = tuple(
-        Logged(number, fact_of(kind, subject, keep), moment(at)) for number, kind, subject, keep, at in rows
+        Logged(number, fact_of(kind, subject, keep), moment(at), its_tag)
+        for number, kind, subject, keep, at, its_tag in rows
     )
     return LogAnswer(facts, Position(log_id, seq, tag), floor, reset=not known, ring=ring)
 

@@ -45,8 +45,8 @@ OF_THE_LOG: Final = (tables.log, tables.audit, tables.seal)
 """What only grows. Where the database holds a continuation of the backup's, it stays."""
 OF_THE_SERVERS: Final = (tables.follower, tables.ring_key)
 """What running servers have in memory too."""
-NOT_KEPT: Final = (tables.invitation,)
-"""A link that is open in the backup may have been used since; links are cheap to make anew."""
+NOT_KEPT: Final = (tables.invitation, tables.counter)
+"""A link that is open in the backup may have been used since; links are cheap to make anew. Counts are of that day."""
 
 _head: Final = tables.log_head.c
 _live_log: Final = IN_LIVE["log"].c

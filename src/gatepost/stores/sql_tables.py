@@ -76,6 +76,9 @@ sa.Index("session_rest", session.c.last_seen_at, sqlite_where=session.c.account_
 sa.Index("session_rest_visit", session.c.last_seen_at, sqlite_where=sa.and_(_visitor, sa.not_(_empty)))
 sa.Index("session_rest_empty", session.c.last_seen_at, sqlite_where=sa.and_(_visitor, _empty))
 
+# Whoever looks for an address types where it begins.
+sa.Index("session_address", session.c.address, session.c.id, sqlite_where=session.c.account_id.is_not(None))
+
 refresh_family: Final = sa.Table(
     "refresh_family",
     metadata,
@@ -213,6 +216,17 @@ seal: Final = sa.Table(
     _required("marks", sa.LargeBinary),
     sqlite_strict=True,
 )
+
+counter: Final = sa.Table(
+    "counter",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    _required("count", sa.Integer),
+    _required("at", BIG),
+    _required("expires_at", BIG),
+    sqlite_strict=True,
+)
+sa.Index("counter_expires", counter.c.expires_at)
 
 follower: Final = sa.Table(
     "follower",

@@ -25,8 +25,20 @@ class TurnableClock:
         with self._lock:
             return self._boot
 
-    def turn(self, by: timedelta) -> None:
-        """Let time pass. Raises ValueError for a negative length: time does not run backwards, see `jump`."""
+    def turn(
+        self,
+        by: timedelta = timedelta(),
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+    ) -> None:
+        """Let time pass: `by` and the other lengths together.
+
+        Raises ValueError for a negative length: time does not run backwards, see `jump`.
+        """
+        by += timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if by < timedelta():
             raise ValueError("time only passes forwards; `jump` sets the wall clock back")
         with self._lock:

@@ -67,11 +67,19 @@ class HeldHashing:
         self.making.pass_by()
         return made
 
-    def verify(self, stored: str | None, password: bytes) -> Verified | Wrong:
+    def verify(self, stored: str | None, password: bytes, as_typed: bytes | None = None) -> Verified | Wrong:
         """Whether this is the password."""
-        verdict = self.hashing.verify(stored, password)
+        verdict = self.hashing.verify(stored, password, as_typed)
         self.verifying.pass_by()
         return verdict
+
+    def refusal_of(self, stored: str) -> str | None:
+        """Why a hash would never be verified."""
+        return self.hashing.refusal_of(stored)
+
+    def decoy_like(self, stored: str) -> str | None:
+        """A hash of the same kind that no password is known to match."""
+        return self.hashing.decoy_like(stored)
 
 
 class HeldRandomness:

@@ -80,6 +80,16 @@ class LogSuite(Opened):
         assert committed.pos == len(EVERY_FACT) == store.position()
         assert log.read(None).facts == committed.logged
 
+    def test_every_fact_that_is_read_names_the_place_after_it(self, store: Store, log: Log) -> None:
+        """Each with the tag of its own row, as the commit told it too; so a reader may stand at any of them."""
+        committed = store.commit(change(facts=EVERY_FACT))
+        answer = log.read(None)
+        assert [one.tag for one in answer.facts] == [one.tag for one in committed.logged]
+        assert len({one.tag for one in answer.facts}) == len(EVERY_FACT)
+        for number, one in enumerate(answer.facts, 1):
+            later = log.read(Position(answer.position.log, one.seq, one.tag))
+            assert (later.reset, later.facts) == (False, answer.facts[number:])
+
     def test_change_without_facts_tells_the_position_it_was_made_at(self, store: Store) -> None:
         """Sign-ins and touches append nothing."""
         before = store.commit(change(put=(an_account(),)))

@@ -34,6 +34,7 @@ from gatepost.services.sealed import SealedForm, SealedIssued, SealedSessions
 from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIn
 from gatepost.services.tokens import TokenPair, TokenRules, Tokens
+from gatepost.testing.guesses import unhurried
 from gatepost.testing.holding import HeldHashing, HeldRandomness
 
 CHEAP: Final = Profile("cheap", memory_kib=8, time_cost=1)
@@ -72,7 +73,8 @@ def furnished(store: Store, log: Log) -> House:
     commits = Commits(store, log, clock, bound=1.0, tell=follower.tell)
     ring = _new_ring(randomness)
     guard = Guard(ring, follower, store, clock, GuardRules(_ISSUER, _ISSUER, _LIMITS, _ROLES, _HOUR / 6))
-    means = Means(store, commits, clock, identifiers, _LIMITS, guard.saw)
+    guesses = unhurried(store, clock, randomness)
+    means = Means(store, commits, clock, identifiers, _LIMITS, guard.saw, guesses=guesses)
     hashing = HeldHashing(PasswordFactor(CHEAP, slots=4, queue=64, wait=10))
     policy = PasswordPolicy(PasswordRules(_BLOCKLIST))
     terms = SealingTerms(_ISSUER, _LIMITS, _HOUR / 6)

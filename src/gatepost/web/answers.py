@@ -13,14 +13,25 @@ from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow
 from gatepost.core.keys import RingKey
 from gatepost.core.permissions import permissions_of
+from gatepost.core.sentences import Sentence
 from gatepost.core.sessions import Carrier, Session
-from gatepost.errors import GatepostError, InvalidFields, Stale
+from gatepost.errors import GatepostError, InvalidFields, ReauthenticationRequired, Stale
 from gatepost.services.beginnings import SignedIn
 from gatepost.services.commits import Receipt
+from gatepost.services.roll_call import Hearing
 from gatepost.services.tokens import TokenPair
 
 PROBLEM: Final = "application/problem+json"
-_encode = msgspec.json.Encoder().encode
+
+
+def _plain(value: object) -> str:
+    # msgspec takes a text for a text only if it is of no class of its own.
+    if isinstance(value, Sentence):
+        return str(value)
+    raise NotImplementedError
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 def json_answer(body: object, status: int = 200, *, media_type: str = "application/json") -> Response:
@@ -65,6 +76,21 @@ def receipt_body(receipt: Receipt) -> dict[str, Any]:
         "in_force_at": instant(receipt.in_force_at),
         "latest_at": instant(receipt.latest_at),
         "verifiers": [],
+    }
+
+
+def full_receipt_body(receipt: Receipt) -> dict[str, Any]:
+    """The same for administrators: with every server process, which is nobody else's business."""
+    return {**receipt_body(receipt), "workers": [_hearing_body(one) for one in receipt.workers]}
+
+
+def _hearing_body(hearing: Hearing) -> dict[str, Any]:
+    took = None if hearing.seconds is None else round(hearing.seconds * 1000, 1)
+    return {
+        "instance": hearing.instance,
+        "pid": hearing.pid,
+        "confirmed": hearing.seconds is not None,
+        "milliseconds": took,
     }
 
 
@@ -167,15 +193,21 @@ def problem(error: GatepostError) -> Response:
 
 def oauth_problem(error: GatepostError) -> Response:
     """An error of an OAuth endpoint (RFC 6749 section 5.2)."""
-    code = "invalid_request" if error.code in {"malformed", "invalid_fields"} else error.code
-    body = {"error": code, "error_description": error.message}
+    body = {"error": oauth_code(error), "error_description": error.message}
     return _with_headers(error, json_answer(body, error.status))
+
+
+def oauth_code(error: GatepostError | type[GatepostError]) -> str:
+    """What an error is called where OAuth has a name of its own for it."""
+    return "invalid_request" if error.code in {"malformed", "invalid_fields"} else error.code
 
 
 def _with_headers(error: GatepostError, response: Response) -> Response:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
+    if isinstance(error, ReauthenticationRequired):
+        response.headers["WWW-Authenticate"] = error.challenge
     if error.status == 401 and not isinstance(error, Stale):
         wrong = ' error="invalid_token"' if error.code == "invalid_token" else ""
         response.headers["WWW-Authenticate"] = getattr(error, "challenge", f"Bearer{wrong}")

@@ -21,7 +21,7 @@ from gatepost.web.answers import (
 )
 from gatepost.web.asking import Asking
 from gatepost.web.bodies import CredentialsBody, PasswordBody, VisitBody
-from gatepost.web.handover import hand_over, take_back
+from gatepost.web.handover import hand_over, stay_known, take_back
 from gatepost.web.reading import read_json
 
 
@@ -117,7 +117,7 @@ def end_session(asking: Asked, session_id: str) -> Response:
 
 def end_others(asking: Asked) -> Response:
     """End all of the account's sessions but the one that asks."""
-    return nothing(asking.authority.sessions.end_others(asking.principal, asking.origin))
+    return stay_known(asking, nothing(asking.authority.sessions.end_others(asking.principal, asking.origin)))
 
 
 def change_password(asking: Asked, body: PasswordBody) -> Response:
@@ -125,4 +125,4 @@ def change_password(asking: Asked, body: PasswordBody) -> Response:
     receipt = asking.authority.accounts.change_password(
         asking.principal, body.current, body.new, asking.origin
     )
-    return nothing(receipt)
+    return stay_known(asking, nothing(receipt))

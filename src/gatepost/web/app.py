@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,33 +23,27 @@ from gatepost.errors import (
     MethodNotAllowed,
     NotFound,
     OperatorError,
+    ReauthenticationRequired,
     Refused,
     SignedOut,
     Stale,
 )
 from gatepost.web.answers import oauth_problem, problem
+from gatepost.web.appearance import appearance_of
 from gatepost.web.asking import Asking
+from gatepost.web.declared import declared_answers, declared_more
 from gatepost.web.direct import Direct, pass_checks
 from gatepost.web.envelope import Envelope
+from gatepost.web.error_pages import error_page, to_sign_in
+from gatepost.web.feed import Feed
 from gatepost.web.gateway import Gateway
 from gatepost.web.handover import remove_ours
 from gatepost.web.metering import Meter, Metered, meter_of
-from gatepost.web.rendering import page
+from gatepost.web.reauthentication import to_reauthentication
 from gatepost.web.renewal import SendsRenewed
 from gatepost.web.routes import DOCUMENTATION, METRICS, ROUTES, Kind, Route
 from gatepost.web.threads import among_writers, writes
 
-_TITLES: Final = {
-    400: "That did not work",
-    401: "Please sign in",
-    403: "Not allowed",
-    404: "Nothing here",
-    405: "Not like that",
-    421: "Wrong address",
-    429: "One moment, please",
-    500: "Our fault",
-    503: "One moment, please",
-}
 _SENTENCES: Final = {
     "missing": "This field is missing.",
     "extra_forbidden": "There is no such field.",
@@ -71,6 +65,8 @@ def make_app(
     routes: Iterable[Route] = ROUTES,
 ) -> ASGIApp:
     """The whole application of one authority, ready for any ASGI server. It does not start the authority."""
+    # The operator's logo is read now, not at the first page.
+    appearance_of(authority.settings.brand)
     app = FastAPI(title="Gatepost", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.offers_docs = with_docs
     app.router.redirect_slashes = False
@@ -85,7 +81,8 @@ def make_app(
     def failure(request: Request, error: GatepostError) -> Response:
         return answer(authority, request, error)
 
-    inner = Gateway(Direct(app, authority, offered, failure), authority, failure)
+    routed = Direct(app, authority, offered, failure)
+    inner = Gateway(Feed(routed, authority, failure), authority, failure)
     inside = Envelope(inner, authority.settings, failure)
     return SendsRenewed(Metered(inside, Meter(), authority.clock))
 
@@ -112,19 +109,16 @@ def with_lifespan(app: ASGIApp, authority: Authority) -> ASGIApp:
 
 def _add(app: FastAPI, authority: Authority, route: Route) -> None:
     is_api = route.kind in {Kind.API, Kind.OAUTH}
-    responses: dict[int | str, dict[str, Any]] = {}
-    if is_api:
-        responses = {"4XX": {"description": "problem details (RFC 9457) with a stable `code`"}}
-    if route.answer is not None:
-        responses[route.status] = {"model": route.answer}
     app.add_api_route(
         route.path,
         among_writers(route.endpoint) if writes(route.method, route.endpoint) else route.endpoint,
         methods=[route.method],
         dependencies=[Depends(_run(authority, route))],
         status_code=route.status,
+        response_class=Response,
         response_model=None,
-        responses=responses,
+        responses=declared_answers(route) if is_api else None,
+        openapi_extra=declared_more(route) if is_api else None,
         include_in_schema=is_api,
         summary=_summary(route.endpoint),
         name=f"{route.method} {route.path}",
@@ -197,8 +191,10 @@ def answer(authority: Authority, request: Request, error: GatepostError) -> Resp
     if kind is not Kind.PAGE:
         return remove_ours(error, asking, problem(error))
     if isinstance(error, SignedOut | Refused) and not isinstance(error, Stale):
-        return _to_sign_in(asking)
-    return remove_ours(error, asking, _error_page(asking, error))
+        return to_sign_in(asking)
+    if isinstance(error, ReauthenticationRequired):
+        return to_reauthentication(asking)
+    return remove_ours(error, asking, error_page(asking, error))
 
 
 def _kind_of(request: Request) -> Kind:
@@ -210,19 +206,3 @@ def _kind_of(request: Request) -> Kind:
         return Kind.OAUTH
     accepts = b"".join(value for name, value in request.scope["headers"] if name == b"accept")
     return Kind.PAGE if b"text/html" in accepts else Kind.API
-
-
-def _to_sign_in(asking: Asking) -> Response:
-    path = asking.request.scope["path"]
-    wanted = f"?next={path}" if asking.request.method == "GET" and path.isascii() else ""
-    return RedirectResponse(f"{asking.root}/sign-in{wanted}", 303)
-
-
-def _error_page(asking: Asking, error: GatepostError) -> Response:
-    context = {
-        "status": error.status,
-        "title": _TITLES.get(error.status, "That did not work"),
-        "message": error.message,
-        "hint_link": None,
-    }
-    return page(asking, "error.html", context, error)

@@ -34,6 +34,7 @@ from gatepost.core.secrets import RefreshHandle, digest, parse_refresh
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.errors import BadRequest, GatepostError, SignedOut
 from gatepost.services.beginnings import Wish
+from gatepost.services.renewals import Renewed, resealed
 from gatepost.web.cookies import cookies_of
 from gatepost.web.devices import describe
 from gatepost.web.renewal import renewed_in
@@ -50,6 +51,7 @@ class Asking:
     request: Request
     form: dict[str, list[str]] = field(default_factory=dict)
     found: Principal | Visitor | None = None
+    refused: GatepostError | None = None
     session_id: str | None = None
     client: Client | None = None
     client_id: str | None = None
@@ -86,6 +88,13 @@ class Asking:
         cookies = [value for name, value in self.headers if name == b"cookie"]
         ours = [name for name, _ in parse_cookies(cookies) if name in names]
         return len(ours) != len(set(ours))
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The cookies that say which accounts this browser has signed in to before, as they came."""
+        name = self.authority.cookies.device.encode()
+        pairs = parse_cookies(value for key, value in self.headers if key == b"cookie")
+        return tuple(value.decode("latin-1") for key, value in pairs if key == name)
 
     @property
     def who(self) -> Principal | Visitor:
@@ -155,12 +164,15 @@ class Asking:
     def renew(self, presented: SealedCookie | TokenCookies) -> SealedCookie | TokenCookies:
         """Renew the carrier; the new one goes out with whatever answers this request."""
         renewed = self.authority.renewals.renew(presented, self.origin)
+        self._hand_out(renewed)
+        return renewed.presented
+
+    def _hand_out(self, renewed: Renewed) -> None:
         outgoing = renewed_in(self.request.scope)
         if outgoing is not None:
             cookies = cookies_of(self.authority.cookies, renewed.credential, renewed.life)
             outgoing.put(cookies, self._stands)
         self.presented = renewed.presented
-        return renewed.presented
 
     def _stands(self) -> bool:
         # Newer than anything that was ended with others: only what ends this very session counts.
@@ -203,12 +215,12 @@ class Asking:
 
     def merge_data(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Merge a patch into the record (RFC 7396) and seal it anew where a cookie holds it; the data after it."""
-        if isinstance(self.presented, SealedCookie):
-            self.authority.sealed.require_own(self.presented.value)
-        merged = self.authority.sessions.merge_data(self.who, patch)
-        if isinstance(self.presented, SealedCookie):
-            self.renew(self.presented)
-        return merged
+        who = self.who
+        if not isinstance(self.presented, SealedCookie):
+            return self.authority.sessions.merge_data(who, patch)
+        merged = self.authority.sessions.merge_sealed_data(self.presented.value, patch)
+        self._hand_out(resealed(merged.cookie))
+        return merged.data
 
     def wish(self, carrier: str = "cookie", resource: Iterable[str] = ()) -> Wish:
         """How this request wants to be signed in, and what it brought that will end."""
@@ -227,7 +239,13 @@ class Asking:
                     found = parse_refresh(refresh or "")
                     families += [found] if found else []
         return Wish(
-            self.origin, Carrier(carrier), tuple(resource), tuple(handles), tuple(sessions), tuple(families)
+            self.origin,
+            Carrier(carrier),
+            tuple(resource),
+            tuple(handles),
+            tuple(sessions),
+            tuple(families),
+            self.marks,
         )
 
     def _sealed_handle(self, value: str) -> list[bytes]:

@@ -48,6 +48,18 @@ class PasswordBody(Body):
     new: _Password
 
 
+class ReauthenticateBody(Body):
+    """Show the password again. `resource` as at the sign-in, where the session holds tokens."""
+
+    password: _Password
+    resource: list[str] | str = Field(default_factory=list)
+
+    @property
+    def resources(self) -> list[str]:
+        """The audiences asked for."""
+        return [self.resource] if isinstance(self.resource, str) else self.resource
+
+
 class RolesBody(Body):
     """Replace an account's roles."""
 
@@ -59,6 +71,76 @@ class RotateBody(Body):
 
     compromised: str | None = Field(default=None, max_length=64)
     algorithm: str | None = Field(default=None, max_length=16)
+
+
+class PatchBody(BaseModel):
+    """A merge patch of the application's data (RFC 7396): any JSON object."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class TokenForm(BaseModel):
+    """The form of a refresh (RFC 6749 section 6); what it does not know it leaves alone."""
+
+    grant_type: str = Field(examples=["refresh_token"])
+    refresh_token: str
+    client_id: str = Field(default="", examples=["first-party"])
+    resource: list[str] = Field(default_factory=list)
+
+
+class TokenQuestionForm(BaseModel):
+    """The form of a revocation or an introspection (RFC 7009 section 2.1, RFC 7662 section 2.1)."""
+
+    token: str
+    token_type_hint: str = ""
+    client_id: str = Field(default="", examples=["first-party"])
+    client_secret: str = ""
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457) with a stable `code`; `errors` has a sentence for each field at fault."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str | None = None
+    errors: dict[str, str] | None = None
+
+
+class OAuthProblem(BaseModel):
+    """An error of an OAuth endpoint (RFC 6749 section 5.2)."""
+
+    error: str
+    error_description: str
+
+
+class StatusOut(BaseModel):
+    """What a probe asks for."""
+
+    status: str
+
+
+class KeySetOut(BaseModel):
+    """The public keys (RFC 7517 section 5)."""
+
+    keys: list[dict[str, Any]]
+
+
+class MetadataOut(BaseModel):
+    """What an authorization server offers (RFC 8414 section 2)."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    grant_types_supported: list[str]
+    response_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint: str
+    revocation_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint: str
+    introspection_endpoint_auth_methods_supported: list[str]
 
 
 class AccountOut(BaseModel):
@@ -115,9 +197,10 @@ class TokensOut(BaseModel):
 
 
 class IntrospectionOut(BaseModel):
-    """What a token is good for (RFC 7662 section 2.2); of an inactive one `active` alone."""
+    """What a token is good for (RFC 7662 section 2.2); of an inactive one `active`, and at most its `standing`."""
 
     active: bool
+    standing: str | None = None
     token_type: str | None = None
     iss: str | None = None
     sub: str | None = None
@@ -173,11 +256,19 @@ class AdminAccountsOut(BaseModel):
     next: str | None = None
 
 
+class LastEventOut(BaseModel):
+    """The newest entry of an account in the audit trail."""
+
+    event: str
+    at: str
+
+
 class AdminSessionOut(SessionOut):
     """A session as an administrator sees it."""
 
     account_id: str | None
     email: str | None
+    last_event: LastEventOut | None = None
 
 
 class AdminSessionsOut(BaseModel):
@@ -208,6 +299,15 @@ class AuditOut(BaseModel):
     next: str | None = None
 
 
+class HearingOut(BaseModel):
+    """Whether one server process has confirmed an ending, and after how many milliseconds."""
+
+    instance: str
+    pid: int
+    confirmed: bool
+    milliseconds: float | None
+
+
 class ReceiptOut(BaseModel):
     """What was promised when something was ended."""
 
@@ -217,6 +317,7 @@ class ReceiptOut(BaseModel):
     in_force_at: str
     latest_at: str
     verifiers: list[dict[str, Any]]
+    workers: list[HearingOut]
 
 
 class EndedOut(BaseModel):
@@ -233,6 +334,55 @@ class KeyOut(BaseModel):
     state: str
     since: str
     created_at: str
+
+
+class KeysOut(BaseModel):
+    """Every key that is not gone, oldest first."""
+
+    items: list[KeyOut]
+
+
+class WorkerOut(BaseModel):
+    """A server process: how many facts of the log it has not confirmed, and when it last said something."""
+
+    instance: str
+    pid: int
+    behind: int
+    heard_at: str
+    quiet: bool
+    own: bool
+
+
+class WorkersOut(BaseModel):
+    """Every server process that has not left."""
+
+    items: list[WorkerOut]
+
+
+class ComingAndGoing(BaseModel):
+    """What a change gives and takes."""
+
+    gained: list[str]
+    lost: list[str]
+
+
+class RefusalOut(BaseModel):
+    """Why a change would not be made."""
+
+    code: str
+    detail: str
+
+
+class RolesForeseenOut(BaseModel):
+    """What new roles would do. `sessions` counts the live ones by carrier; none of them ends."""
+
+    account: AdminAccountOut
+    roles: list[str]
+    change: ComingAndGoing
+    permissions: ComingAndGoing
+    sessions: dict[str, int]
+    tokens_outdated: int
+    refusal: RefusalOut | None
 
 
 class RotatedOut(BaseModel):

@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 
 from gatepost.carriers.cookie import csrf_fits
 from gatepost.carriers.presented import Ambiguous, Bearer
+from gatepost.core.permissions import ADMINISTRATOR
 from gatepost.core.principals import Principal
+from gatepost.core.recency import is_recent
 from gatepost.errors import (
     AmbiguousCredentials,
     BadRequest,
     CrossSite,
     Forbidden,
+    ReauthenticationRequired,
     Refused,
     Revoked,
     SignedOut,
@@ -20,9 +23,11 @@ from gatepost.errors import (
     Stale,
     UnsupportedMediaType,
 )
+from gatepost.services.visits import Visits
 from gatepost.web.asking import Asking
 from gatepost.web.cross_site import Foreign, Ours, Unsaid, decide_cross_site
 from gatepost.web.reading import read_json
+from gatepost.web.turns import in_turn
 
 Check = Callable[[Asking], Awaitable[None]]
 
@@ -117,9 +122,9 @@ async def signed_in_perhaps(asking: Asking) -> None:
         await a_session(asking)
     except Stale:
         raise
-    except (Refused, SignedOut, AmbiguousCredentials, SlowDown):
+    except (Refused, SignedOut, AmbiguousCredentials, SlowDown) as refused:
         # Tokens that were repeated too often among them: whoever gives up on them finds the form.
-        asking.found = None
+        asking.found, asking.refused = None, refused
 
 
 async def session_perhaps(asking: Asking) -> None:
@@ -140,15 +145,35 @@ async def session_perhaps(asking: Asking) -> None:
 
 async def admin(asking: Asking) -> None:
     """The role `admin`: else 403 `forbidden`."""
-    if "admin" not in asking.principal.roles:
+    if ADMINISTRATOR not in asking.principal.roles:
         raise Forbidden
+
+
+async def freshly_signed_in(asking: Asking) -> None:
+    """A sign-in that is young enough for dangerous acts: else 403 `reauthentication_required`.
+
+    A cookie that was stolen, or a browser that was left open, is good for looking and not for this.
+    """
+    limit, now = asking.authority.settings.sessions.reauthenticate_after, asking.authority.clock.now()
+    if not is_recent(asking.principal.authenticated_at, limit, now):
+        raise ReauthenticationRequired(int(limit.total_seconds()))
 
 
 async def few_visits(asking: Asking) -> None:
     """Visitor sessions are limited per address: 429 `slow_down`."""
-    wait = asking.authority.visits.wait(asking.origin.address)
+    await _in_bounds(asking, asking.authority.visits)
+
+
+async def few_sign_ups(asking: Asking) -> None:
+    """Sign-ups are limited per address, whatever comes of them, for each says whether an e-mail is taken: 429."""
+    await _in_bounds(asking, asking.authority.sign_ups)
+
+
+async def _in_bounds(asking: Asking, visits: Visits) -> None:
+    # It writes, so it waits among those that write and never in the event loop.
+    wait = await in_turn(lambda: visits.wait(asking.origin.address))
     if wait:
-        raise SlowDown(retry_after=wait)
+        raise SlowDown(wait)
 
 
 async def no_query_credentials(asking: Asking) -> None:

@@ -6,8 +6,9 @@ endpoints that need a client. Every refusal of a client looks the same. The tabl
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote_plus
 
 from anyio import to_thread
@@ -17,6 +18,9 @@ from gatepost.core.secrets import Secret
 from gatepost.core.sessions import FIRST_PARTY
 from gatepost.errors import BadRequest, InvalidClient, OAuthError, UnauthorizedClient
 from gatepost.web.asking import Asking
+from gatepost.web.turns import in_turn
+
+T = TypeVar("T")
 
 CHALLENGE: Final = 'Basic realm="gatepost"'
 _BASIC: Final = "basic "
@@ -99,15 +103,27 @@ def parse_basic(value: str) -> ShownSecret | None:
         return None
 
 
+def shown_in_header(asking: Asking) -> ShownSecret | None:
+    """The secret in the request's Authorization header; None if there is none that can be read, or it is no secret."""
+    header = asking.header("authorization") or ""
+    return parse_basic(header) if header.lower().startswith(_BASIC) else None
+
+
+async def recognised_by(recognise: Callable[[str, Secret], T], shown: ShownSecret, asking: Asking) -> T:
+    """What `recognise` makes of a secret, in a thread. A wrong one is counted: `InvalidClient`, then `SlowDown`."""
+    try:
+        return await to_thread.run_sync(recognise, shown.client_id, shown.secret)
+    except InvalidClient as error:
+        guesses, address = asking.authority.guesses, asking.origin.address
+        await in_turn(lambda: guesses.wrong_client(shown.client_id, address))
+        raise InvalidClient(CHALLENGE, detail=error.detail) from None
+
+
 async def _recognised(asking: Asking) -> Client:
     shown = _shown(asking)
     if shown is None:
         raise InvalidClient(CHALLENGE, detail="no client's secret was shown")
-    clients = asking.authority.clients
-    try:
-        return await to_thread.run_sync(clients.authenticate, shown.client_id, shown.secret)
-    except InvalidClient as error:
-        raise InvalidClient(CHALLENGE, detail=error.detail) from None
+    return await recognised_by(asking.authority.clients.authenticate, shown, asking)
 
 
 def _shown(asking: Asking) -> ShownSecret | None:

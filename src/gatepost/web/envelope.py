@@ -28,7 +28,7 @@ from gatepost.settings import Settings
 _API_POLICY: Final = (
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
 )
-_PAGE_POLICY: Final = (
+PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
@@ -158,7 +158,7 @@ def _with_headers(send: Send, headers: _Headers) -> Send:
 def _headers_for(https: bool) -> _Headers:
     # Never over plain http (RFC 6797 section 7.2).
     always = {**_ALWAYS, **({"Strict-Transport-Security": _HSTS} if https else {})}
-    page = {**always, "Content-Security-Policy": _PAGE_POLICY, "Cross-Origin-Opener-Policy": "same-origin"}
+    page = {**always, "Content-Security-Policy": PAGE_POLICY, "Cross-Origin-Opener-Policy": "same-origin"}
     return _Headers(_raw({**always, "Content-Security-Policy": _API_POLICY}), _raw(page))
 
 

@@ -123,6 +123,14 @@ class _Everything(Collector):
         )
         refreshes = {(outcome,): count for (_, outcome), count in authority.tokens.outcomes.counted().items()}
         yield self._counter("refreshes", "Refresh tokens presented.", refreshes, "outcome")
+        slowed = {(limit.value,): count for limit, count in authority.guesses.slowed.items()}
+        yield self._counter(
+            "guesses_slowed", "Tries that were told to wait, by what was too much.", slowed, "limit"
+        )
+        reached = {(limit.value,): count for limit, count in authority.guesses.reached.items()}
+        yield self._counter(
+            "guess_limits_reached", "Times that a limit on wrong tries was met.", reached, "limit"
+        )
         yield self._counter("swept_rows", "Dead records deleted.", {(): authority.housekeeper.swept})
 
     def _requests(self) -> Iterator[Metric]:

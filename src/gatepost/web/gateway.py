@@ -54,6 +54,7 @@ _EMPTY: Final[Message] = {"type": "http.response.body", "body": b""}
 _VISIBLE: Final = re.compile(r"[!-~]*", re.ASCII)
 _ASKED: Final = frozenset({"role", "permission", "audience"})
 _LONGEST_QUERY: Final = 1024
+_MOST_QUERIES: Final = 256
 _METHODS: Final = frozenset({b"x-original-method", b"x-forwarded-method"})
 _LOOKED_AT: Final = _METHODS | {b"authorization"}
 _SAFE: Final = frozenset(method.encode() for method in SAFE)
@@ -69,8 +70,6 @@ class Wanted:
     audience: str | None = None
 
 
-# A proxy is configured with a handful of addresses. What is refused is not remembered.
-@lru_cache(maxsize=256)
 def parse_wanted(query: bytes) -> Wanted:
     """What a query string asks for. Raises `BadRequest`.
 
@@ -121,6 +120,8 @@ class Gateway:
         self._failure = failure
         # Where no other service is named, the token is for us: nobody behind would have a name to check it against.
         self._audiences = settings.tokens.audiences or (settings.issuer,)
+        # A proxy is configured with a handful of addresses. What is refused is not remembered.
+        self._read = lru_cache(_MOST_QUERIES)(self._parsed)
         self._proxies = tuple(ip_network(network) for network in settings.proxy.trusted)
         self._short: ShortTokens[Headers] = ShortTokens(authority.clock, identity_headers)
 
@@ -145,12 +146,12 @@ class Gateway:
     async def _admitted(self, scope: Scope) -> Headers:
         if scope["method"] != "GET":
             raise MethodNotAllowed
-        wanted = parse_wanted(scope["query_string"])
-        audience = self._audience(wanted)
+        wanted, audience = self._read(scope["query_string"])
         presented = read_presented(scope["headers"], self._authority.cookies)
-        looked_at = [pair for pair in scope["headers"] if pair[0] in _LOOKED_AT]
-        if looked_at:
-            await self._require_sound(scope, presented, looked_at)
+        for name, _ in scope["headers"]:
+            if name in _LOOKED_AT:
+                await self._require_sound(scope, presented)
+                break
         who, presented = await self._find(scope, presented)
         _require_allowed(who, wanted)
         access = self._authority.tokens.access
@@ -159,6 +160,10 @@ class Gateway:
             headers = self._short.give(await self._checked(scope, presented, wanted), audience, access)
         return headers
 
+    def _parsed(self, query: bytes) -> tuple[Wanted, str]:
+        wanted = parse_wanted(query)
+        return wanted, self._audience(wanted)
+
     def _audience(self, wanted: Wanted) -> str:
         if wanted.audience in self._audiences:
             return wanted.audience
@@ -166,11 +171,11 @@ class Gateway:
             return self._audiences[0]
         raise BadRequest("Name one of this server's audiences with ?audience=.")
 
-    async def _require_sound(self, scope: Scope, presented: Presented, looked_at: Headers) -> None:
-        if len([name for name, _ in looked_at if name == b"authorization"]) > 1:
+    async def _require_sound(self, scope: Scope, presented: Presented) -> None:
+        if len([name for name, _ in scope["headers"] if name == b"authorization"]) > 1:
             # Of two the proxy may have checked the other one.
             raise AmbiguousCredentials
-        methods = [value for name, value in looked_at if name in _METHODS]
+        methods = [value for name, value in scope["headers"] if name in _METHODS]
         # Methods are told apart by case, so `get` is not GET and is no excuse.
         if all(method in _SAFE for method in methods) or isinstance(presented, Bearer):
             return

@@ -6,6 +6,7 @@ Owns which of our cookies are in a browser afterwards. Makes no credential and j
 from starlette.responses import Response
 
 from gatepost.carriers.cookie import csrf_token, remove_cookie, write_cookie
+from gatepost.carriers.device import MARK_LIFE
 from gatepost.core.secrets import Secret
 from gatepost.core.sessions import Carrier
 from gatepost.errors import AmbiguousCredentials, GatepostError
@@ -17,17 +18,36 @@ from gatepost.web.renewal import renewed_in
 
 def hand_over(asking: Asking, begun: SignedIn | Visiting, response: Response) -> Response:
     """Put the new carrier into the response and take every other cookie of ours out of the browser."""
-    authority = asking.authority
     if begun.session.carrier is Carrier.TOKEN:
         return take_back(asking, response)
+    cookies = cookies_for(asking, begun)
+    for cookie in cookies.values():
+        add_cookie(response, cookie)
+    return take_back(asking, response, keep=tuple(cookies))
+
+
+def cookies_for(asking: Asking, begun: SignedIn | Visiting) -> dict[str, str]:
+    """The Set-Cookie values that hold a session which has begun, by name, the cross-site token's among them."""
+    authority = asking.authority
     life = begun.session.expires_at - authority.clock.now()
     names = authority.cookies
     cookies = cookies_of(names, begun.credential, life)
     token = Secret(csrf_token(authority.csrf_key, begun.session.id))
     cookies[names.csrf] = write_cookie(names.csrf, token, life, secure=names.secure, script=True)
-    for cookie in cookies.values():
-        add_cookie(response, cookie)
-    return take_back(asking, response, keep=tuple(cookies))
+    if isinstance(begun, SignedIn):
+        mark = authority.guesses.devices.remembered(begun.account, begun.session.pos, asking.marks)
+        cookies[names.device] = write_cookie(names.device, mark, MARK_LIFE, secure=names.secure)
+    return cookies
+
+
+def stay_known(asking: Asking, response: Response) -> Response:
+    """After everything else of an account was ended, and every mark with it: the browser that did it stays known."""
+    authority, names = asking.authority, asking.authority.cookies
+    found = authority.store.account(asking.principal.account_id)
+    mark = authority.guesses.devices.renewed(*found, asking.marks) if found else None
+    if mark is not None:
+        add_cookie(response, write_cookie(names.device, mark, MARK_LIFE, secure=names.secure))
+    return response
 
 
 def take_back(asking: Asking, response: Response, keep: tuple[str, ...] = ()) -> Response:
@@ -35,12 +55,20 @@ def take_back(asking: Asking, response: Response, keep: tuple[str, ...] = ()) ->
     renewed = renewed_in(asking.request.scope)
     if renewed is not None:
         renewed.clear()
+    for cookie in removals(asking, keep).values():
+        add_cookie(response, cookie)
+    return response
+
+
+def removals(asking: Asking, keep: tuple[str, ...] = ()) -> dict[str, str]:
+    """The Set-Cookie values that remove the cookies of ours which this request brought, by name."""
     names = asking.authority.cookies
     brought = b"; ".join(value for key, value in asking.headers if key == b"cookie")
-    for name in (*names.held, names.csrf):
-        if name not in keep and name.encode() + b"=" in brought:
-            add_cookie(response, remove_cookie(name, secure=names.secure, script=name == names.csrf))
-    return response
+    return {
+        name: remove_cookie(name, secure=names.secure, script=name == names.csrf)
+        for name in (*names.held, names.csrf)
+        if name not in keep and name.encode() + b"=" in brought
+    }
 
 
 def remove_ours(error: GatepostError, asking: Asking, response: Response) -> Response:

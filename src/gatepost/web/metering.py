@@ -1,7 +1,7 @@
 """How long requests took and which errors they were answered with, as plain numbers.
 
 Owns the outermost layer that measures, and nothing it measures: who may read the numbers, and in which form, is
-`metrics.py`'s. No path, no address and no header is kept; a request is one of five kinds.
+`metrics.py`'s. No path, no address and no header is kept; a request is one of six kinds.
 """
 
 from bisect import bisect_left

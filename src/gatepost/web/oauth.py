@@ -67,8 +67,8 @@ def introspection_body(answer: ActiveAccess | ActiveRefresh | Inactive, issuer: 
                 "exp": int(answer.expires_at.timestamp()),
                 "sid": answer.session_id,
             }
-        case Inactive():
-            return {"active": False}
+        case Inactive(standing):
+            return {"active": False, "standing": standing.value} if standing else {"active": False}
 
 
 def revoke(asking: Asked) -> Response:

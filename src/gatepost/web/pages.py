@@ -2,19 +2,24 @@
 
 from starlette.responses import Response
 
+from gatepost.core.sentences import Sentence
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError, InvalidCredentials, NotFound
 from gatepost.services.beginnings import SignedIn
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
-from gatepost.web.handover import hand_over, take_back
+from gatepost.web.error_pages import why_signed_out
+from gatepost.web.handover import hand_over, stay_known, take_back
 from gatepost.web.rendering import card, go_to, in_words, page, refusal, safe_next
 
 _ACCOUNT_DONE = {
-    "password": "Your password is changed, and you are signed out everywhere else.",
-    "others": "You are signed out everywhere else.",
-    "ended": "That session is signed out.",
+    "password": Sentence("Your password is changed, and you are signed out everywhere else."),
+    "others": Sentence("You are signed out everywhere else."),
+    "ended": Sentence("That session is signed out."),
 }
+_GUIDE = "guide.js"
+_CARDS = 20
+_MOST_DIGITS = 4
 
 
 def home(asking: Asked) -> Response:
@@ -24,7 +29,8 @@ def home(asking: Asked) -> Response:
 
 def sign_in_form(asking: Asked) -> Response:
     """The sign-in form."""
-    return page(asking, "sign_in.html", {"email": "", "next": asking.request.query_params.get("next", "")})
+    known = {"email": "", "next": asking.request.query_params.get("next", "")}
+    return page(asking, "sign_in.html", {**known, "notice": why_signed_out(asking.refused)})
 
 
 def sign_in(asking: Asked) -> Response:
@@ -41,7 +47,7 @@ def sign_in(asking: Asked) -> Response:
 def sign_up_form(asking: Asked) -> Response:
     """The sign-up form."""
     context = {"email": "", "next": asking.request.query_params.get("next", "")}
-    return page(asking, "sign_up.html", {**context, **_rule(asking)})
+    return page(asking, "sign_up.html", {**context, **_rule(asking)}, script=_GUIDE)
 
 
 def sign_up(asking: Asked) -> Response:
@@ -51,7 +57,7 @@ def sign_up(asking: Asked) -> Response:
         begun = asking.authority.sign_in.sign_up(email, asking.field("password"), asking.wish(Carrier.COOKIE))
     except GatepostError as error:
         context = {"email": email, "next": wanted, **_rule(asking), **refusal(error)}
-        return page(asking, "sign_up.html", context, error)
+        return page(asking, "sign_up.html", context, error, _GUIDE)
     return _welcome(asking, begun, safe_next(asking, wanted))
 
 
@@ -59,7 +65,10 @@ def sign_out(asking: Asked) -> Response:
     """Sign out by the button."""
     if asking.found is not None:
         asking.authority.sessions.sign_out(asking.found, asking.origin)
-    return take_back(asking, go_to(asking, "/"))
+    response, wanted = go_to(asking, "/"), asking.field("next")
+    if wanted:
+        response.headers["location"] = safe_next(asking, wanted)
+    return take_back(asking, response)
 
 
 def invite_form(asking: Asked, secret: str) -> Response:
@@ -68,7 +77,7 @@ def invite_form(asking: Asked, secret: str) -> Response:
         invitation = asking.authority.sign_in.open_invitation(secret)
     except NotFound as gone:
         return page(asking, "invite_gone.html", {}, gone)
-    return page(asking, "invite.html", _invite(asking, secret, invitation.role, ""))
+    return page(asking, "invite.html", _invite(asking, secret, invitation.role, ""), script=_GUIDE)
 
 
 def invite(asking: Asked, secret: str) -> Response:
@@ -85,7 +94,7 @@ def invite(asking: Asked, secret: str) -> Response:
         return page(asking, "invite_gone.html", {}, gone)
     except GatepostError as error:
         context = {**_invite(asking, secret, role, email), **refusal(error)}
-        return page(asking, "invite.html", context, error)
+        return page(asking, "invite.html", context, error, _GUIDE)
     return _welcome(asking, begun, f"{asking.root}/{'admin' if role == 'admin' else 'account'}")
 
 
@@ -100,14 +109,14 @@ def end_session(asking: Asked, session_id: str) -> Response:
     try:
         asking.authority.sessions.end_own(asking.principal, session_id, asking.origin)
     except NotFound:
-        return _account(asking, {"notice": "That session was over already."})
+        return _account(asking, {"notice": Sentence("That session was over already.")})
     return go_to(asking, "/account?done=ended")
 
 
 def end_others(asking: Asked) -> Response:
     """End all other sessions by the button."""
     asking.authority.sessions.end_others(asking.principal, asking.origin)
-    return go_to(asking, "/account?done=others")
+    return stay_known(asking, go_to(asking, "/account?done=others"))
 
 
 def change_password(asking: Asked) -> Response:
@@ -120,7 +129,7 @@ def change_password(asking: Asked) -> Response:
         return _account(asking, {"errors": {"current": error.message}}, error)
     except GatepostError as error:
         return _account(asking, refusal(error, "new"), error)
-    return go_to(asking, "/account?done=password")
+    return stay_known(asking, go_to(asking, "/account?done=password"))
 
 
 def _account(asking: Asking, context: dict[str, object], error: GatepostError | None = None) -> Response:
@@ -128,9 +137,24 @@ def _account(asking: Asking, context: dict[str, object], error: GatepostError | 
     standing = authority.sessions.of_account(who.account_id)
     repeats = authority.sessions.repeats_elsewhere(standing)
     cards = [card(entry, who.session_id, repeats.get(entry.session.id)) for entry in standing]
-    own = authority.accounts.find(who.account_id)
-    known: dict[str, object] = {"sessions": cards, "member_since": in_words(own.created_at)}
-    return page(asking, "account.html", {**known, **_rule(asking), **context}, error)
+    # This one first, then what deserves a look, then what was used last.
+    cards.sort(key=lambda one: one.last_seen_at, reverse=True)
+    cards.sort(key=lambda one: (not one.current, not one.warning))
+    own, start = authority.accounts.find(who.account_id), _start(asking, len(cards))
+    known: dict[str, object] = {
+        "sessions": cards[start : start + _CARDS],
+        "count": len(cards),
+        "more": start + _CARDS if len(cards) > start + _CARDS else None,
+        "member_since": in_words(own.created_at),
+    }
+    return page(asking, "account.html", {**known, **_rule(asking), **context}, error, _GUIDE)
+
+
+def _start(asking: Asking, count: int) -> int:
+    """From which card on. An account may have more sessions than a page can bear."""
+    wanted = asking.request.query_params.get("from", "")
+    known = wanted.isascii() and wanted.isdecimal() and len(wanted) <= _MOST_DIGITS
+    return int(wanted) if known and int(wanted) < count else 0
 
 
 def _rule(asking: Asking) -> dict[str, object]:

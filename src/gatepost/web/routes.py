@@ -11,12 +11,47 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gatepost.web import admin, admin_pages, api, bodies, docs, health, metrics, oauth, pages, rendering
+from gatepost.errors import (
+    CarrierUnavailable,
+    EmailTaken,
+    GatepostError,
+    InvalidClient,
+    InvalidCredentials,
+    InvalidFields,
+    InvalidGrant,
+    InvalidTarget,
+    LastAdministrator,
+    NotFound,
+    OwnAccount,
+    SignInRefused,
+    SlowDown,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    UnsupportedTokenType,
+    WeakPassword,
+)
+from gatepost.web import (
+    admin,
+    admin_acts,
+    admin_pages,
+    api,
+    appearance,
+    bodies,
+    docs,
+    health,
+    live,
+    metrics,
+    oauth,
+    pages,
+    reauthentication,
+)
 from gatepost.web.checks import (
     Check,
     a_session,
+    few_sign_ups,
     few_visits,
     form_body,
+    freshly_signed_in,
     json_body,
     json_perhaps,
     no_query_credentials,
@@ -37,13 +72,18 @@ class Kind(StrEnum):
 
     API = "api"
     OAUTH = "oauth"
+    FEED = "feed"
     PAGE = "page"
     FILE = "file"
+    STREAM = "stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: method, path, endpoint, checks, and what the answer looks like for the OpenAPI document."""
+    """One row: method, path, endpoint and checks; then what the OpenAPI document says of it.
+
+    There `takes` is a body that the endpoint reads for itself, and `refuses` what it refuses beyond its checks.
+    """
 
     method: str
     path: str
@@ -52,6 +92,9 @@ class Route:
     kind: Kind = Kind.API
     status: int = 200
     answer: type[BaseModel] | None = None
+    media_type: str = "application/json"
+    takes: type[BaseModel] | None = None
+    refuses: tuple[type[GatepostError], ...] = ()
 
 
 ANY = (no_query_credentials,)
@@ -66,12 +109,34 @@ GREETING = (no_query_credentials, one_cookie, signed_in_perhaps)
 FORM_IN = (no_query_credentials, one_cookie, form_body, not_cross_site, signed_in_perhaps)
 FORM_MEMBER = (no_query_credentials, one_credential, form_body, not_cross_site, signed_in)
 FORM_ADMIN = (no_query_credentials, one_credential, form_body, not_cross_site, signed_in, admin_role)
+FRESH_ADMIN = (*ADMIN, freshly_signed_in)
+WRITING_FRESH_ADMIN = (*WRITING_ADMIN, freshly_signed_in)
+FORM_FRESH_ADMIN = (*FORM_ADMIN, freshly_signed_in)
 ASKING_CLIENT = (no_query_credentials, nothing_in_the_address, form_body, not_cross_site)
+# What the ways in and the password refuse, each beyond its checks.
+UNFIT = (InvalidFields, CarrierUnavailable, InvalidTarget, SignInRefused)
+WRONG = (InvalidFields, InvalidCredentials, SlowDown)
 
 API = (
-    Route("POST", "/api/visit", api.visit, (*ENTERING, few_visits), status=201, answer=bodies.WhoOut),
-    Route("POST", "/api/sign-up", api.sign_up, ENTERING, status=201, answer=bodies.SignedInOut),
-    Route("POST", "/api/sign-in", api.sign_in, ENTERING, answer=bodies.SignedInOut),
+    Route(
+        "POST",
+        "/api/visit",
+        api.visit,
+        (*ENTERING, few_visits),
+        status=201,
+        answer=bodies.WhoOut,
+        refuses=(InvalidFields, CarrierUnavailable),
+    ),
+    Route(
+        "POST",
+        "/api/sign-up",
+        api.sign_up,
+        (*ENTERING, few_sign_ups),
+        status=201,
+        answer=bodies.SignedInOut,
+        refuses=(*UNFIT, WeakPassword, EmailTaken),
+    ),
+    Route("POST", "/api/sign-in", api.sign_in, ENTERING, answer=bodies.SignedInOut, refuses=(*UNFIT, *WRONG)),
     Route("POST", "/api/sign-out", api.sign_out, LEAVING, status=204),
     Route("GET", "/api/session", api.session, VISITING, answer=bodies.WhoOut),
     Route(
@@ -80,18 +145,62 @@ API = (
         api.patch_data,
         (no_query_credentials, one_credential, not_cross_site, json_body, a_session),
         answer=bodies.DataOut,
+        takes=bodies.PatchBody,
     ),
     Route("GET", "/api/sessions", api.sessions, MEMBER, answer=bodies.SessionsOut),
     Route("DELETE", "/api/sessions", api.end_others, WRITING_MEMBER, status=204),
     Route("DELETE", "/api/sessions/{session_id}", api.end_session, WRITING_MEMBER, status=204),
-    Route("POST", "/api/password", api.change_password, (*WRITING_MEMBER, json_body), status=204),
+    Route(
+        "POST",
+        "/api/password",
+        api.change_password,
+        (*WRITING_MEMBER, json_body),
+        status=204,
+        refuses=(*WRONG, WeakPassword),
+    ),
+    Route(
+        "POST",
+        "/api/reauthenticate",
+        reauthentication.reauthenticate,
+        (*WRITING_MEMBER, json_body),
+        answer=bodies.SignedInOut,
+        refuses=(*UNFIT, *WRONG),
+    ),
 )
 ADMINISTRATION = (
-    Route("GET", "/api/admin/accounts", admin.accounts, ADMIN, answer=bodies.AdminAccountsOut),
-    Route("GET", "/api/admin/sessions", admin.sessions, ADMIN, answer=bodies.AdminSessionsOut),
-    Route("GET", "/api/admin/audit", admin.audit, ADMIN, answer=bodies.AuditOut),
     Route(
-        "POST", "/api/admin/accounts/{account_id}/lock", admin.lock, WRITING_ADMIN, answer=bodies.ChangedOut
+        "GET",
+        "/api/admin/accounts",
+        admin.accounts,
+        ADMIN,
+        answer=bodies.AdminAccountsOut,
+        refuses=(InvalidFields,),
+    ),
+    Route(
+        "GET",
+        "/api/admin/sessions",
+        admin.sessions,
+        ADMIN,
+        answer=bodies.AdminSessionsOut,
+        refuses=(InvalidFields,),
+    ),
+    Route(
+        "GET",
+        "/api/admin/audit",
+        admin.audit,
+        ADMIN,
+        answer=bodies.AuditOut,
+        refuses=(InvalidFields,),
+    ),
+    Route("GET", "/api/admin/keys", admin.keys, ADMIN, answer=bodies.KeysOut),
+    Route("GET", "/api/admin/workers", admin.workers, ADMIN, answer=bodies.WorkersOut),
+    Route(
+        "POST",
+        "/api/admin/accounts/{account_id}/lock",
+        admin.lock,
+        WRITING_FRESH_ADMIN,
+        answer=bodies.ChangedOut,
+        refuses=(InvalidFields, OwnAccount, LastAdministrator),
     ),
     Route(
         "POST",
@@ -104,8 +213,17 @@ ADMINISTRATION = (
         "PUT",
         "/api/admin/accounts/{account_id}/roles",
         admin.set_roles,
-        (*WRITING_ADMIN, json_body),
+        (*WRITING_FRESH_ADMIN, json_body),
         answer=bodies.ChangedOut,
+        refuses=(InvalidFields, LastAdministrator),
+    ),
+    Route(
+        "POST",
+        "/api/admin/accounts/{account_id}/roles/preview",
+        admin.preview_roles,
+        (*WRITING_ADMIN, json_body),
+        answer=bodies.RolesForeseenOut,
+        refuses=(InvalidFields,),
     ),
     Route(
         "DELETE",
@@ -115,14 +233,23 @@ ADMINISTRATION = (
         answer=bodies.ChangedOut,
     ),
     Route(
+        "DELETE",
+        "/api/admin/sessions",
+        admin.end_everyone,
+        WRITING_FRESH_ADMIN,
+        answer=bodies.EndedOut,
+        refuses=(InvalidFields,),
+    ),
+    Route(
         "DELETE", "/api/admin/sessions/{session_id}", admin.end_session, WRITING_ADMIN, answer=bodies.EndedOut
     ),
     Route(
         "POST",
         "/api/admin/keys/rotate",
         admin.rotate_keys,
-        (*WRITING_ADMIN, json_perhaps),
+        (*WRITING_FRESH_ADMIN, json_perhaps),
         answer=bodies.RotatedOut,
+        refuses=(InvalidFields, NotFound),
     ),
 )
 OAUTH = (
@@ -133,6 +260,8 @@ OAUTH = (
         (no_query_credentials, form_body, not_cross_site),
         Kind.OAUTH,
         answer=bodies.TokensOut,
+        takes=bodies.TokenForm,
+        refuses=(InvalidGrant, InvalidClient, InvalidTarget, UnsupportedGrantType, SlowDown),
     ),
     Route(
         "POST",
@@ -141,17 +270,33 @@ OAUTH = (
         (*ASKING_CLIENT, introspecting_client),
         Kind.OAUTH,
         answer=bodies.IntrospectionOut,
+        takes=bodies.TokenQuestionForm,
     ),
-    Route("POST", "/oauth/revoke", oauth.revoke, (*ASKING_CLIENT, any_client), Kind.OAUTH),
-    Route("GET", "/.well-known/jwks.json", oauth.jwks, ()),
-    Route("GET", "/.well-known/oauth-authorization-server", oauth.metadata, ()),
+    Route(
+        "POST",
+        "/oauth/revoke",
+        oauth.revoke,
+        (*ASKING_CLIENT, any_client),
+        Kind.OAUTH,
+        takes=bodies.TokenQuestionForm,
+        refuses=(UnauthorizedClient, UnsupportedTokenType),
+    ),
+    Route(
+        "GET",
+        "/.well-known/jwks.json",
+        oauth.jwks,
+        (),
+        answer=bodies.KeySetOut,
+        media_type="application/jwk-set+json",
+    ),
+    Route("GET", "/.well-known/oauth-authorization-server", oauth.metadata, (), answer=bodies.MetadataOut),
 )
 PAGES = (
     Route("GET", "/", pages.home, GREETING, Kind.PAGE),
     Route("GET", "/sign-in", pages.sign_in_form, GREETING, Kind.PAGE),
     Route("POST", "/sign-in", pages.sign_in, FORM_IN, Kind.PAGE),
     Route("GET", "/sign-up", pages.sign_up_form, GREETING, Kind.PAGE),
-    Route("POST", "/sign-up", pages.sign_up, FORM_IN, Kind.PAGE),
+    Route("POST", "/sign-up", pages.sign_up, (*FORM_IN, few_sign_ups), Kind.PAGE),
     Route(
         "POST",
         "/sign-out",
@@ -161,27 +306,41 @@ PAGES = (
     ),
     Route("GET", "/invite/{secret}", pages.invite_form, GREETING, Kind.PAGE),
     Route("POST", "/invite/{secret}", pages.invite, FORM_IN, Kind.PAGE),
+    Route("GET", "/reauthenticate", reauthentication.form, MEMBER, Kind.PAGE),
+    Route("POST", "/reauthenticate", reauthentication.by_form, FORM_MEMBER, Kind.PAGE),
     Route("GET", "/account", pages.account, MEMBER, Kind.PAGE),
     Route("POST", "/account/password", pages.change_password, FORM_MEMBER, Kind.PAGE),
     Route("POST", "/account/sessions/end-others", pages.end_others, FORM_MEMBER, Kind.PAGE),
     Route("POST", "/account/sessions/{session_id}/end", pages.end_session, FORM_MEMBER, Kind.PAGE),
     Route("GET", "/admin", admin_pages.overview, ADMIN, Kind.PAGE),
-    Route("POST", "/admin/accounts/{account_id}/lock", admin_pages.lock, FORM_ADMIN, Kind.PAGE),
-    Route("POST", "/admin/accounts/{account_id}/unlock", admin_pages.unlock, FORM_ADMIN, Kind.PAGE),
-    Route("POST", "/admin/accounts/{account_id}/roles", admin_pages.set_roles, FORM_ADMIN, Kind.PAGE),
+    Route("GET", "/admin/live", live.follow, ADMIN, Kind.STREAM),
+    Route("GET", "/admin/trail", admin_pages.trail, ADMIN, Kind.PAGE),
+    Route("GET", "/admin/servers", admin_pages.servers, ADMIN, Kind.PAGE),
+    Route("GET", "/admin/everyone", admin_acts.everyone_form, FRESH_ADMIN, Kind.PAGE),
+    Route("POST", "/admin/everyone", admin_acts.end_everyone, FORM_FRESH_ADMIN, Kind.PAGE),
+    Route("GET", "/admin/keys", admin_pages.keys, ADMIN, Kind.PAGE),
+    Route("GET", "/admin/keys/rotate", admin_acts.rotate_form, FRESH_ADMIN, Kind.PAGE),
+    Route("POST", "/admin/keys/rotate", admin_acts.rotate, FORM_FRESH_ADMIN, Kind.PAGE),
+    Route("GET", "/admin/keys/{kid}/withdraw", admin_acts.withdraw_form, FRESH_ADMIN, Kind.PAGE),
+    Route("POST", "/admin/keys/{kid}/withdraw", admin_acts.withdraw, FORM_FRESH_ADMIN, Kind.PAGE),
+    Route("GET", "/admin/accounts/{account_id}/lock", admin_acts.lock_form, FRESH_ADMIN, Kind.PAGE),
+    Route("POST", "/admin/accounts/{account_id}/lock", admin_acts.lock, FORM_FRESH_ADMIN, Kind.PAGE),
+    Route("POST", "/admin/accounts/{account_id}/unlock", admin_acts.unlock, FORM_ADMIN, Kind.PAGE),
+    Route("GET", "/admin/accounts/{account_id}/roles", admin_acts.roles_form, FRESH_ADMIN, Kind.PAGE),
+    Route("POST", "/admin/accounts/{account_id}/roles", admin_acts.set_roles, FORM_FRESH_ADMIN, Kind.PAGE),
     Route(
         "POST",
         "/admin/accounts/{account_id}/end-sessions",
-        admin_pages.end_account_sessions,
+        admin_acts.end_account_sessions,
         FORM_ADMIN,
         Kind.PAGE,
     ),
-    Route("POST", "/admin/sessions/{session_id}/end", admin_pages.end_session, FORM_ADMIN, Kind.PAGE),
+    Route("POST", "/admin/sessions/{session_id}/end", admin_acts.end_session, FORM_ADMIN, Kind.PAGE),
 )
 OPERATIONS = (
-    Route("GET", "/healthz", health.alive, ()),
-    Route("GET", "/readyz", health.ready, ()),
-    Route("GET", "/static/{name}", rendering.static, (), Kind.FILE),
+    Route("GET", "/healthz", health.alive, (), answer=bodies.StatusOut),
+    Route("GET", "/readyz", health.ready, (), answer=bodies.StatusOut),
+    Route("GET", "/static/{name}", appearance.static, (), Kind.FILE),
 )
 METRICS = (Route("GET", "/metrics", metrics.metrics, (no_query_credentials, metrics_reader), Kind.FILE),)
 DOCUMENTATION = (
