@@ -11,7 +11,7 @@ from tests.browser import chromium
 expect.set_options(timeout=15_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A Chromium that knows nobody; each person opens a profile of their own in it."""
     with chromium(tmp_path_factory.mktemp("home")) as running:

@@ -163,6 +163,16 @@ def test_only_what_is_missing_is_asked_for(checkout: Checkout) -> None:
     assert (code, error) == (1, "sudo apt-get install -y libnss3-tools curl faketime nginx\n")
 
 
+@pytest.mark.parametrize("option", ["", "--here"])
+def test_the_fuzzer_has_an_environment_of_its_own(checkout: Checkout, option: str) -> None:
+    """`./gate test` makes it from its lock; with `--here` what is not there is left out."""
+    for name in ("chromium", "certutil", "curl", "faketime", "nginx"):
+        checkout.program(name, "exit 0")
+    (checkout.root / "requirements/fuzz.lock").write_text("one==1\n")
+    checkout.run("test", *([option] if option else []))
+    assert any("/fuzz.lock" in line for line in checkout.lines("pip")) is (option == "")
+
+
 def test_settings_of_other_projects_do_not_reach_python(checkout: Checkout) -> None:
     """A PYTHONPATH of the shell cannot put another module before ours."""
     checkout.program(

@@ -101,11 +101,13 @@ def test_absolute_target_changes_no_link(server: RunningServer) -> None:
 
 
 def test_garbage_after_a_request_ends_the_connection(server: RunningServer) -> None:
-    """What comes after it is not taken for another request that succeeds."""
+    """What comes after it is not taken for another request that succeeds, and the first one's answer fails nowhere."""
     first = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     found = statuses(talk(server, first + b"\x00\x01garbage\r\n\r\n" + first))
     assert found.count(200) <= 1
     assert found[-1] == 400
+    assert alive(server)
+    assert "Traceback" not in server.journal
 
 
 def test_smuggled_request_is_not_served(server: RunningServer) -> None:

@@ -25,7 +25,7 @@ from gatepost.services.commits import Receipt
 from gatepost.settings import Settings
 from gatepost.stores.sql_backup import Progress, take_backup
 from gatepost.stores.sql_restore import Restored, Restoring, StagedBackup, staged
-from gatepost.web.answers import receipt_body
+from gatepost.web.answers import full_receipt_body
 
 _FILE = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 
@@ -68,7 +68,7 @@ def restore(installation: Installation, file: Path, keep_sessions: bool, as_json
     receipt = _settled(installation, settings, restored)
     if as_json:
         known = {"file": str(file), "kept_sessions": keep_sessions, "log_continued": restored.continued}
-        write_json(known | {"receipt": receipt_body(receipt)})
+        write_json(known | {"receipt": full_receipt_body(receipt)})
         return
     what = "its sessions live on" if keep_sessions else "everybody has to sign in again"
     say(f"The backup {printable(str(file))} is restored, {what}: {in_force(receipt)}.")

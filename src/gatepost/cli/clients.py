@@ -14,7 +14,7 @@ from gatepost.cli.naming import NAME, NamesThings
 from gatepost.cli.output import in_force, note, printable, say, write_json, write_listing
 from gatepost.core.clients import Client, Power
 from gatepost.services.clients import ClientMade, ClientWish
-from gatepost.web.answers import instant, receipt_body
+from gatepost.web.answers import full_receipt_body, instant
 
 _COLUMNS: Final = ("id", "name", "powers", "audiences", "created_at", "ended_at")
 
@@ -76,7 +76,7 @@ def revoke(installation: Installation, client_id: str, as_json: bool) -> None:
     with installation.opened() as authority:
         receipt = authority.clients.revoke(client_id, ACTOR)
     if as_json:
-        write_json({"receipt": receipt_body(receipt)})
+        write_json({"receipt": full_receipt_body(receipt)})
     else:
         say(f"Client {printable(client_id)} has ended: {in_force(receipt)}.")
 

@@ -11,7 +11,7 @@ from gatepost.core.accounts import Account
 from gatepost.core.changes import AuditRow
 from gatepost.services.accounts import Changed
 from gatepost.services.sessions import Standing
-from gatepost.web.answers import account_body, audit_body, instant, receipt_body, session_body
+from gatepost.web.answers import account_body, audit_body, full_receipt_body, instant, session_body
 
 
 def account_item(authority: Authority, account: Account) -> dict[str, Any]:
@@ -40,5 +40,5 @@ def audit_item(number: int, row: AuditRow) -> dict[str, Any]:
 
 def changed_item(authority: Authority, changed: Changed) -> dict[str, Any]:
     """What a change of an account answers: the account, and the receipt if it ended something."""
-    receipt = {"receipt": receipt_body(changed.receipt)} if changed.receipt else {}
+    receipt = {"receipt": full_receipt_body(changed.receipt)} if changed.receipt else {}
     return {"account": account_item(authority, changed.account), **receipt}

@@ -9,7 +9,7 @@ from gatepost.cli.installation import ACTOR, Installation, json_option, place_op
 from gatepost.cli.naming import NAME, NamesThings
 from gatepost.cli.output import in_force, moment, note, say, write_json, write_listing
 from gatepost.core.keys import KeyState, RingKey
-from gatepost.web.answers import instant, key_body, receipt_body
+from gatepost.web.answers import full_receipt_body, instant, key_body
 
 _COLUMNS: Final = ("kid", "algorithm", "state", "since")
 
@@ -66,7 +66,7 @@ def _withdraw(authority: Authority, kid: str, as_json: bool) -> dict[str, Any]:
         for one in authority.keys.listed():
             if one.state is KeyState.ACTIVE:
                 say(f"Active is {_named(one)}.")
-    return {"receipt": receipt_body(receipt)}
+    return {"receipt": full_receipt_body(receipt)}
 
 
 def _turn(authority: Authority, as_json: bool) -> dict[str, Any]:

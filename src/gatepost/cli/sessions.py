@@ -13,7 +13,7 @@ from gatepost.cli.output import Item, in_force, printable, say, write_fields, wr
 from gatepost.errors import NotFound
 from gatepost.services.commits import Receipt
 from gatepost.services.sessions import Standing
-from gatepost.web.answers import receipt_body
+from gatepost.web.answers import full_receipt_body
 
 _COLUMNS: Final = ("id", "email", "carrier", "device", "address", "last_seen_at", "expires_at")
 _PAGE: Final = 200
@@ -68,7 +68,7 @@ def revoke(
     with installation.opened() as authority:
         what, receipt = _end(authority, session_id, name)
     if as_json:
-        write_json({"receipt": receipt_body(receipt)})
+        write_json({"receipt": full_receipt_body(receipt)})
     else:
         say(f"{what}: {in_force(receipt)}.")
 

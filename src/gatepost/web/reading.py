@@ -40,7 +40,7 @@ def _require_each_name_once(pairs: Sequence[tuple[str, Any]]) -> None:
 def _require_moderate(value: Any) -> None:
     level = [value]
     for _ in range(_DEEPEST):
-        if any(isinstance(one, int) and abs(one) > _LARGEST for one in level):
+        if any(isinstance(one, int) and not -_LARGEST <= one < _LARGEST for one in level):
             raise BadRequest("A number is too large. Send it as a text.")
         level = [inner for one in level for inner in _inside(one)]
         if not level:
