@@ -19,6 +19,17 @@ from typing import Self
 ROOT = Path(__file__).resolve().parents[1]
 _OURS = ("GATEPOST_", "DATABASE_URL", "REDIS_URL", "PORT")
 _START_SECONDS = 30.0
+# For a `gatepost.toml`: a guard against guessing would answer in place of what a fuzzer is to find.
+UNHURRIED = """
+docs = true
+[limits]
+visits_per_minute = 1000000
+sign_ups_per_minute = 1000000
+[guesses]
+per_account = 1000
+per_address = 1000000
+overall = 100000000
+"""
 
 
 def clean_environment(**variables: str) -> dict[str, str]:

@@ -203,7 +203,7 @@ class EmailTaken(RequestError):
 
 
 class LastAdministrator(RequestError):
-    """Nobody could administer after that: the account is the only administrator that is not locked."""
+    """Nobody could administer after that: the account is the only administrator that can sign in."""
 
     code = "last_administrator"
     status = 409

@@ -12,33 +12,20 @@ from gatepost.checking import chronicle
 from gatepost.checking.chronicle import Doorbell, Page
 from gatepost.core.revocation import (
     AccountEnded,
-    AccountOutdated,
-    ClientEnded,
     EveryoneEnded,
-    EveryoneOutdated,
     Fact,
-    KeyEnded,
     Position,
     RevocationSet,
     SessionEnded,
     Standing,
     Subject,
-    TokenEnded,
 )
 from tests.builders import make_signing_key
 from tests.checking.posts import CountingStore, Post
+from tests.facts import facts
 
 FEW = st.sampled_from("abc")
-FACTS: st.SearchStrategy[Fact] = st.one_of(
-    st.builds(TokenEnded, FEW),
-    st.builds(SessionEnded, FEW),
-    st.builds(AccountEnded, FEW, st.none() | FEW),
-    st.builds(AccountOutdated, FEW),
-    st.builds(ClientEnded, FEW),
-    st.builds(KeyEnded, FEW),
-    st.just(EveryoneEnded()),
-    st.just(EveryoneOutdated()),
-)
+FACTS = facts(FEW)
 SUBJECTS = st.builds(Subject, st.integers(0, 14), FEW, st.none() | FEW, FEW, st.none() | FEW, st.none() | FEW)
 
 

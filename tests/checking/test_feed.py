@@ -21,30 +21,19 @@ from gatepost.checking.feed import (
 from gatepost.core.revocation import (
     AccountEnded,
     AccountOutdated,
-    ClientEnded,
     EveryoneEnded,
-    EveryoneOutdated,
     Fact,
-    KeyEnded,
     Position,
     SessionEnded,
     Standing,
     Subject,
     TokenEnded,
 )
+from tests.facts import facts
 
 NAMES = st.text(max_size=20)
 SEQS = st.integers(0, 2**63 - 1)
-FACTS: st.SearchStrategy[Fact] = st.one_of(
-    st.builds(TokenEnded, NAMES),
-    st.builds(SessionEnded, NAMES),
-    st.builds(AccountEnded, NAMES, st.none() | NAMES),
-    st.builds(AccountOutdated, NAMES),
-    st.builds(ClientEnded, NAMES),
-    st.builds(KeyEnded, NAMES),
-    st.just(EveryoneEnded()),
-    st.just(EveryoneOutdated()),
-)
+FACTS = facts(NAMES)
 JWKS = st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=8), max_size=3), max_size=3)
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("session_ended")

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatepost.core.loopback import is_loopback
 from gatepost.errors import SettingsError
 from gatepost.settings import require_no_password
 from gatepost.settings.addresses import (
     Authority,
     Origin,
     has_password,
-    is_loopback,
     issuer_origin,
     issuer_path,
     parse_authority,

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from gatepost.web.routes import ROUTES, Route
-from tests.servers import RunningServer
+from tests.servers import UNHURRIED, RunningServer
 from tests.web.malformed import Wrong
 
 SHORT, LONG = 10_000, 100_000
@@ -26,22 +26,12 @@ MEGABYTE = 1024
 PASSWORD = "three or four words do"
 PEOPLE = {"member@example.com": "member", "admin@example.com": "admin"}
 IN_FRONT = (Route("GET", "/gateway/check", len, ()), Route("GET", "/feed", len, ()))
-LIMITS = """
-docs = true
-[limits]
-visits_per_minute = 1000000
-sign_ups_per_minute = 1000000
-[guesses]
-per_account = 1000
-per_address = 1000000
-overall = 100000000
-"""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """A server with a member and an administrator."""
-    (tmp_path / "gatepost.toml").write_text(LIMITS)
+    (tmp_path / "gatepost.toml").write_text(UNHURRIED)
     with RunningServer(tmp_path) as running:
         for email, role in PEOPLE.items():
             made = running.command("account", "create", email, "--role", role, stdin=f"{PASSWORD}\n")

@@ -4,12 +4,12 @@ Owns the one judgement of such a URL and the one form in which a client shows it
 does, and the command line for itself.
 """
 
-import ipaddress
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import quote_plus, urlsplit
 
+from gatepost.core.loopback import is_loopback
 from gatepost.core.secrets import Secret
 from gatepost.errors import SettingsError
 
@@ -35,7 +35,7 @@ class Server:
             raise SettingsError(_NO_ISSUER) from None
         if not host or not _is_plain(url) or parts.username is not None or parts.query or parts.fragment:
             raise SettingsError(_NO_ISSUER)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
             raise SettingsError(
                 "An issuer is asked over https only, or over http on this machine: on the way anybody could read what "
                 "is sent, and change what comes back."
@@ -59,10 +59,3 @@ class Credential:
 
 def _is_plain(url: str) -> bool:
     return url.isascii() and url.isprintable() and " " not in url
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -86,7 +86,8 @@ def revoke(installation: Installation, client_id: str, as_json: bool) -> None:
 @json_option
 @place_options
 def secret(installation: Installation, client_id: str, as_json: bool) -> None:
-    """Give a client another secret, written once, on the last line. The old one is dead at once."""
+    """Give a client another secret, written once, on the last line. The old one is dead at once, at the feed
+    within the bound."""
     with installation.opened() as authority:
         made = authority.clients.change_secret(client_id, ACTOR)
     _hand_over(made, f"The client {printable(made.client.name)} has another secret.", as_json=as_json)

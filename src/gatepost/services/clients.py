@@ -86,7 +86,8 @@ class Clients:
         return self._means.commits.decided(step)
 
     def change_secret(self, client_id: str, actor: str) -> ClientMade:
-        """Give a client another secret. The old one is dead at once; what was issued stands. Raises `NotFound`."""
+        """Give a client another secret. The old one is dead at once, at the feed within the bound; what was issued
+        stands. Raises `NotFound`."""
         secret = self._means.identifiers.secret()
 
         def step() -> ClientMade:

@@ -1,4 +1,4 @@
-"""Owns the strict reading of hosts, origins and the URLs that settings hold, and what counts as loopback.
+"""Owns the strict reading of hosts, origins and the URLs that settings hold.
 
 Refuses to decide which of them are ours: the tree does. Pure. Everything here may be handed hostile text (a Host or
 Origin header), so a text is either read whole by an ASCII pattern or not at all; nothing is trimmed or guessed.
@@ -74,19 +74,6 @@ def origin_of(scheme: str, authority: Authority | None) -> Origin | None:
         return None
     port = _DEFAULT_PORTS[scheme] if authority.port is None else authority.port
     return Origin(scheme, authority.host, port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` (a name or an address, brackets allowed) can only be this machine.
-
-    Names under `.localhost` are not counted: not every resolver keeps them on the machine.
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return False
 
 
 def parse_listen_host(text: str) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from gatepost.settings.addresses import is_loopback, issuer_origin, parse_origin
+from gatepost.core.loopback import is_loopback
+from gatepost.settings.addresses import issuer_origin, parse_origin
 from gatepost.settings.amounts import duration_text
 from gatepost.settings.tree import Settings
 

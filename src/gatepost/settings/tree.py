@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
+from gatepost.core.loopback import is_loopback
 from gatepost.core.permissions import BUILT_IN_ROLES
 from gatepost.errors import SettingsError
 from gatepost.settings.addresses import (
     LOCAL_NAMES,
     Authority,
     database_path,
-    is_loopback,
     issuer_origin,
     issuer_path,
     origin_of,
