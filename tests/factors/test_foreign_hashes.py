@@ -228,6 +228,20 @@ def test_hash_with_one_character_changed_never_passes_and_never_fails_otherwise(
     assert FACTOR.verify(changed, b"quiet river stone") == Wrong()
 
 
+@pytest.mark.parametrize(
+    ("kind", "rewritten"),
+    [
+        ("werkzeug pbkdf2 sha256", lambda head, digest: head + digest.upper()),
+        ("django scrypt", lambda head, digest: head + digest[:-3] + chr(ord(digest[-3]) + 1) + "=="),
+        ("django pbkdf2_sha256", lambda head, digest: head + digest[:-2] + chr(ord(digest[-2]) + 1) + "="),
+    ],
+)
+def test_hash_has_one_text(kind: str, rewritten: Callable[[str, str], str]) -> None:
+    """The same bytes in capitals, or with stray bits at their end, are another text, and no hash."""
+    head, separator, digest = stored_as(kind).rpartition("$")
+    assert isinstance(read_hash(rewritten(head + separator, digest)), Unusable)
+
+
 def test_values_of_a_read_hash_show_neither_salt_nor_digest() -> None:
     """What might end up in a log or a traceback does not help to guess."""
     for make in KINDS.values():

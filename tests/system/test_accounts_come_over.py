@@ -83,7 +83,8 @@ def count_in(database: Path) -> int:
 
 def test_interrupted_import_leaves_whole_batches_and_goes_on(tmp_path: Path) -> None:
     """Ctrl+C in the middle of a real one; the same command again brings the rest."""
-    total, database = 6000, tmp_path / "data/gatepost.db"
+    # So many that it is not over before a loaded machine has looked once.
+    total, database = 12_000, tmp_path / "data/gatepost.db"
     lines = "".join(f"person{number}@example.com\n" for number in range(total))
     (tmp_path / "users.csv").write_text("email\n" + lines)
     command = [*program(), "account", "import", "users.csv"]

@@ -241,19 +241,21 @@ def _too_dear(scheme: str, value: int, what: str, most: int) -> Unusable:
 
 def _is_canonical(text: str) -> bool:
     """Whether unpadded base64 has no stray bits; the library refuses them before it computes anything."""
-    raw = _unbased(text + "=" * (-len(text) % 4))
-    return bool(raw) and b64encode(raw).decode("ascii").rstrip("=") == text
+    return bool(_unbased(text + "=" * (-len(text) % 4)))
 
 
 def _unbased(text: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
+        raw = b64decode(text, validate=True)
     except NotBase64:
         return b""
+    # One text for each hash: whoever made it compares texts, and refuses the same bytes written in another way.
+    return raw if b64encode(raw).decode("ascii") == text else b""
 
 
 def _unhexed(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        raw = bytes.fromhex(text)
     except ValueError:
         return b""
+    return raw if raw.hex() == text else b""
