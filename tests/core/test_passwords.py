@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.core.emails import parse_email
-from gatepost.core.guessing import ENOUGH_BITS, guessable, is_sequence
 from gatepost.core.passwords import (
     MAX_BYTES,
     Accepted,
@@ -21,6 +20,7 @@ from gatepost.core.passwords import (
     normalise,
     words_in,
 )
+from gatepost.core.strength import ENOUGH_BITS, guessable, is_sequence
 from gatepost.errors import InvalidFields
 from gatepost.factors.blocklist import Blocklist
 

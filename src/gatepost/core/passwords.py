@@ -13,8 +13,8 @@ from typing import Final, Literal
 
 from gatepost.core.emails import Email
 from gatepost.core.folding import fold
-from gatepost.core.guessing import SHORTEST_ANCHOR, SHORTEST_WORD, WordList, guessable, is_sequence
 from gatepost.core.sentences import Sentence
+from gatepost.core.strength import SHORTEST_ANCHOR, SHORTEST_WORD, WordList, guessable, is_sequence
 from gatepost.errors import InvalidFields
 
 MAX_BYTES: Final = 1024
