@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.real_parts import find_certutil, find_chromium
 
@@ -23,6 +23,9 @@ _QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Milliseconds. What a person waits for in a browser is no promise of ours; a page that hangs is found all the same.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
@@ -49,7 +52,7 @@ def person(browser: Browser, *, scripts: bool = True, width: int = 1280) -> Iter
     context: BrowserContext = browser.new_context(
         java_script_enabled=scripts, viewport={"width": width, "height": 900}, locale="en-GB"
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     try:
         yield context.new_page()
     finally:

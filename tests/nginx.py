@@ -52,7 +52,7 @@ def nginx(folder: Path, text: str, port: int) -> Iterator[None]:
     ]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not listens(port):
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < until, "nginx did not begin to listen"
@@ -61,11 +61,11 @@ def nginx(folder: Path, text: str, port: int) -> Iterator[None]:
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def listens(port: int) -> bool:
     """Whether somebody answers there."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20):
         return True
     return False

@@ -25,7 +25,7 @@ def state_of(pid: int) -> str:
     return shown.stdout.strip()[:1]
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 120.0) -> None:
     """Look again until it is so."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -7,7 +7,7 @@ A test whose part is missing is an error; with `--here` they are left out and na
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +47,11 @@ def find_schemathesis() -> str | None:
     return shutil.which(Path(__file__).resolve().parents[1] / ".gate/fuzz/bin/schemathesis")
 
 
+def find_fastapi_users() -> str | None:
+    """The interpreter that has FastAPI Users: `./gate test --long` and `./gate bench` make its environment."""
+    return shutil.which(Path(__file__).resolve().parents[1] / ".gate/rivals/bin/python")
+
+
 @lru_cache
 def find_package_index() -> str | None:
     """Where pip gets packages from, if it answers: a clean environment cannot be filled without it."""
@@ -64,6 +69,7 @@ PARTS: dict[str, Callable[[], str | None]] = {
     "nginx": find_nginx,
     "package index": find_package_index,
     "schemathesis": find_schemathesis,
+    "fastapi-users": find_fastapi_users,
 }
 
 _left_out_key = pytest.StashKey[dict[str, list[str]]]()
@@ -102,13 +108,19 @@ def missing_parts(item: pytest.Item) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--here`, deselects what cannot run and remembers it for the summary."""
+    """Leaves what is marked `long` to `--long`. With `--here`, deselects what cannot run and remembers it."""
+    if not config.getoption("--long"):
+        _deselect(config, items, {item.nodeid for item in items if item.get_closest_marker("long")})
     lacking = {item.nodeid: parts for item in items if (parts := missing_parts(item))}
     if not config.getoption("--here") or not lacking:
         return
     config.stash[_left_out_key].update(lacking)
-    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in lacking])
-    items[:] = [item for item in items if item.nodeid not in lacking]
+    _deselect(config, items, lacking.keys())
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], gone: Container[str]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in gone])
+    items[:] = [item for item in items if item.nodeid not in gone]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,7 +17,7 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     paths = [path for path in sys.path if path]
     prelude = f"import sys; sys.path[:0] = {paths!r}\n"
     return subprocess.run(
-        [sys.executable, "-c", prelude + program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", prelude + program], capture_output=True, text=True, timeout=200, check=False
     )
 
 

@@ -9,7 +9,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from gatepost.carriers.cookie import CookieNames, names_for
@@ -21,14 +20,10 @@ from gatepost.checking.guard import Guard
 from gatepost.checking.rules import GuardRules
 from gatepost.checking.staleness import REFUSE, Allow, Ask, WhenStale
 from gatepost.core.hooks import NO_HOOKS, Hooks
-from gatepost.core.keys import SEALING, KeyRules
-from gatepost.core.passwords import PasswordRules
 from gatepost.core.ports import Clock, Introspection, Log, Randomness, Store
-from gatepost.core.rotation import GraceRules
 from gatepost.core.secrets import Secret
 from gatepost.core.sessions import SessionLimits
 from gatepost.errors import KeyUnusable
-from gatepost.factors.blocklist import Blocklist
 from gatepost.factors.password import OWASP, STRONG, PasswordFactor, Profile
 from gatepost.machine import (
     GivenMasterKey,
@@ -38,7 +33,6 @@ from gatepost.machine import (
     make_folder,
     parse_master_key,
 )
-from gatepost.services.access_tokens import TokenForm
 from gatepost.services.accounts import Accounts
 from gatepost.services.arrivals import Arrivals
 from gatepost.services.audit import Audit
@@ -48,9 +42,11 @@ from gatepost.services.clients import Clients
 from gatepost.services.commits import Commits
 from gatepost.services.counting import Counting
 from gatepost.services.decoys import Decoys
+from gatepost.services.exposure import Exposure
 from gatepost.services.fitting import Fitting
 from gatepost.services.foresight import Foresight
 from gatepost.services.guesses import Guesses
+from gatepost.services.hearings import Hearings
 from gatepost.services.housekeeping import Housekeeper, Rhythm
 from gatepost.services.identifiers import Identifiers
 from gatepost.services.introspection import DurableTruth
@@ -59,7 +55,6 @@ from gatepost.services.known_clients import KnownClients
 from gatepost.services.known_devices import KnownDevices
 from gatepost.services.means import Means
 from gatepost.services.newcomers import Newcomers
-from gatepost.services.own_claims import OwnClaims
 from gatepost.services.passwords import PasswordPolicy
 from gatepost.services.presence import Presence
 from gatepost.services.reauthentication import Reauthentication
@@ -70,13 +65,24 @@ from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIn
 from gatepost.services.token_introspection import TokenIntrospection
 from gatepost.services.token_revocation import TokenRevocation
-from gatepost.services.tokens import TokenRules, Tokens
+from gatepost.services.tokens import Tokens
+from gatepost.services.verifier_lag import VerifierLag
+from gatepost.services.verifiers import Verifiers
 from gatepost.services.visits import Visits
 from gatepost.settings import Settings
 from gatepost.stores.duty import Duty
 from gatepost.stores.memory import MemoryStore
-from gatepost.stores.memory_counters import MemoryCounters
+from gatepost.stores.memory_verifiers import MemoryVerifiers
+from gatepost.stores.noted_issuer import note_issuer
 from gatepost.stores.sql import SqlStore
+from gatepost.terms import (
+    grace_rules,
+    key_rules,
+    password_rules,
+    remembered,
+    session_limits,
+    token_rules,
+)
 
 _SWEEP_EVERY = 5.0
 _TICK = 1.0
@@ -104,28 +110,30 @@ class Authority:
     def __init__(self, settings: Settings, machine: Machine = THIS_MACHINE, hooks: Hooks = NO_HOOKS) -> None:
         self.settings = settings
         self._hooks = hooks
-        self.clock = machine.clock
-        self.randomness = machine.randomness
-        self.on_trouble = machine.on_trouble
-        self.identifiers = Identifiers(machine.randomness)
-        self.limits = session_limits(settings)
+        self.clock: Clock = machine.clock
+        self.randomness: Randomness = machine.randomness
+        self.on_trouble: Callable[[Exception], None] = machine.on_trouble
+        self.identifiers: Identifiers = Identifiers(machine.randomness)
+        self.limits: SessionLimits = session_limits(settings)
         self.cookies: CookieNames = names_for(settings.cookies.name, secure=settings.secure)
+        self.store: Store
+        self.log: Log
         self.store, self.log = _open_store(settings, machine.randomness)
         masters = masters_of(settings, machine.randomness)
         self._chest = KeyChest(
-            self.store, masters, self.identifiers, _key_rules(settings), settings.tokens.algorithm
+            self.store, masters, self.identifiers, key_rules(settings), settings.tokens.algorithm
         )
         kept = self._chest.prepared(self.clock.now())
         self._current = CurrentRing(self._chest.ring(kept))
-        self.csrf_key = kept.derived("cross-site tokens")
+        self.csrf_key: bytes = kept.derived("cross-site tokens")
         self._decoy_key = kept.derived("decoys")
-        self.audit = Audit(self.store, self.clock, kept.derived("audit seals"))
-        counters = self.store.counters() if isinstance(self.store, SqlStore) else MemoryCounters()
-        self._counting = Counting(counters, self.clock, kept.derived("guesses"), self.on_trouble)
+        self.audit: Audit = Audit(self.store, self.clock, kept.derived("audit seals"))
+        self._listed = self.store.verifiers() if isinstance(self.store, SqlStore) else MemoryVerifiers()
+        self._counting = Counting(self.store.counters(), self.clock, kept.derived("guesses"), self.on_trouble)
         self._device_key = kept.derived("known devices")
         self._machine = machine
         self._running = False
-        self.leaving = False
+        self.leaving: bool = False
         """Whether the server is about to end, so that whatever goes on by itself ends first."""
         self._compose()
         _opened.add(self)
@@ -141,7 +149,9 @@ class Authority:
         settings, machine = self.settings, self._machine
         bound = settings.revocation.bound.total_seconds()
         identity = Identity(self.identifiers.name(), os.getpid())
-        self.follower = Follower(self.log, self.clock, identity, bound=bound, on_trouble=machine.on_trouble)
+        self.follower: Follower = Follower(
+            self.log, self.clock, identity, bound=bound, on_trouble=machine.on_trouble
+        )
         self._truth = DurableTruth(self.store, self.clock, self.limits)
         self._rules = GuardRules(
             issuer=settings.issuer,
@@ -151,22 +161,51 @@ class Authority:
             horizon=settings.revocation.horizon,
             when_stale=_when_stale(settings, self._truth),
         )
-        self.guard = Guard(self._current, self.follower, self.store, self.clock, self._rules)
-        self.commits = Commits(
-            self.store, self.log, self.clock, bound=bound, tell=self.follower.tell, instance=identity.instance
-        )
-        self.servers = Servers(self.store, self.log, self.clock, identity.instance)
+        self.guard: Guard = Guard(self._current, self.follower, self.store, self.clock, self._rules)
+        self._commit(identity, bound)
         saw, noted = self.guard.saw, self.guard.noted
         devices = KnownDevices(self.store, self.clock, self.randomness, self._device_key)
         deadline = settings.revocation.request_deadline
-        guesses = self.guesses = Guesses(self._counting, settings.guesses.rules, devices, deadline)
+        self.guesses: Guesses = Guesses(
+            self._counting, settings.guesses.rules, devices, self.commits.commit, deadline
+        )
         return Means(
-            self.store, self.commits, self.clock, self.identifiers, self.limits, saw, noted, guesses=guesses
+            self.store,
+            self.commits,
+            self.clock,
+            self.identifiers,
+            self.limits,
+            saw,
+            noted,
+            guesses=self.guesses,
+        )
+
+    def _commit(self, identity: Identity, bound: float) -> None:
+        self.commits: Commits = Commits(
+            self.store,
+            self.log,
+            self.clock,
+            bound=bound,
+            tell=self.follower.tell,
+            instance=identity.instance,
+        )
+        self._listen_to_verifiers()
+        self.servers: Servers = Servers(self.store, self.log, self.clock, identity.instance)
+
+    def _listen_to_verifiers(self) -> None:
+        remember, on_trouble = remembered(self.settings).total_seconds(), self._machine.on_trouble
+        self.verifiers: Verifiers = Verifiers(
+            self._listed, self.clock, remember=remember, on_trouble=on_trouble
+        )
+        self.hearings: Hearings = Hearings(self.verifiers, self.store, self.clock)
+        self.commits.hear(self.hearings)
+        self.verifier_lag: VerifierLag = VerifierLag(
+            self.verifiers, self.hearings, self.store, self.follower, self.clock
         )
 
     def _serve(self, means: Means) -> None:
         settings = self.settings
-        self.keys = Keys(
+        self.keys: Keys = Keys(
             means,
             self._chest,
             self._current,
@@ -174,39 +213,44 @@ class Authority:
             when_gone=self.guard.cache.forget_keyed,
         )
         self.follower.when_ring_changes(self.keys.reload)
-        self.hashing = _hashing(settings, self._machine.profile)
-        policy = PasswordPolicy(_password_rules(settings))
-        token_rules = _token_rules(settings, self._hooks)
-        self.tokens = Tokens(means, self._current, token_rules)
+        self.hashing: PasswordFactor = _hashing(settings, self._machine.profile)
+        policy = PasswordPolicy(password_rules(settings))
+        rules = token_rules(settings, self._hooks)
+        self.tokens: Tokens = Tokens(means, self._current, rules)
         terms = SealingTerms(settings.issuer, self.limits, settings.revocation.horizon)
         form = SealedForm(self.cookies, settings.cookies.sealed_limit)
-        self.sealed = SealedSessions(means, self._current, terms, form)
-        self.renewals = Renewals(self.sealed, self.tokens, self._current, self.clock)
+        self.sealed: SealedSessions = SealedSessions(means, self._current, terms, form)
+        self.renewals: Renewals = Renewals(self.sealed, self.tokens, self._current, self.clock)
         arrivals = Arrivals(self._hooks, settings.sessions.data_limit)
         beginnings = Beginnings(means, self.tokens, self.sealed, settings.sessions.carry_over, arrivals)
         decoys = Decoys(self.store, self.hashing, self._decoy_key)
-        self.sign_in = SignIn(means, beginnings, self.hashing, policy, decoys.for_address)
-        self.reauthentication = Reauthentication(means, beginnings, self.hashing, self.sign_in.outcomes)
-        self.sessions = Sessions(means, self.sealed, settings.sessions.data_limit)
-        self.clients = Clients(means)
-        self.known_clients = KnownClients(
+        self.sign_in: SignIn = SignIn(means, beginnings, self.hashing, policy, decoys.for_address)
+        self.reauthentication: Reauthentication = Reauthentication(
+            means, beginnings, self.hashing, self.sign_in.outcomes
+        )
+        self.sessions: Sessions = Sessions(means, self.sealed, settings.sessions.data_limit)
+        self.clients: Clients = Clients(means, self.verifiers.leave)
+        self.known_clients: KnownClients = KnownClients(
             self.clients, self.follower, self.clock, bound=settings.revocation.bound.total_seconds()
         )
-        self.introspection = TokenIntrospection(means, self._current, token_rules, self._truth)
-        self.revocation = TokenRevocation(means, self._current, settings.issuer, self._truth)
-        self.visits = Visits("visit", settings.limits.visits_per_minute, self._counting)
-        self.sign_ups = Visits("sign-up", settings.limits.sign_ups_per_minute, self._counting)
+        self.introspection: TokenIntrospection = TokenIntrospection(means, self._current, rules, self._truth)
+        self.revocation: TokenRevocation = TokenRevocation(means, self._current, settings.issuer, self._truth)
+        self.exposure: Exposure = Exposure(means, self._current, settings.issuer, self.sealed, self._truth)
+        self.visits: Visits = Visits("visit", settings.limits.visits_per_minute, self._counting)
+        self.sign_ups: Visits = Visits("sign-up", settings.limits.sign_ups_per_minute, self._counting)
         fitting = Fitting(means, self.tokens, self.sealed)
-        self.accounts = Accounts(means, self.hashing, policy, dict(settings.roles), fitting.require)
-        self.newcomers = Newcomers(means, self.hashing, dict(settings.roles), fitting.require)
-        self.foresight = Foresight(self.accounts, self.sessions)
-        self.presence = Presence(means)
+        self.accounts: Accounts = Accounts(means, self.hashing, policy, dict(settings.roles), fitting.require)
+        self.newcomers: Newcomers = Newcomers(means, self.hashing, dict(settings.roles), fitting.require)
+        self.foresight: Foresight = Foresight(self.accounts, self.sessions)
+        self.presence: Presence = Presence(means)
 
     def _keep_house(self, means: Means) -> None:
         settings, on_trouble = self.settings, self._machine.on_trouble
         self._duty = Duty(settings.database_file) if settings.database_file else None
         rhythm = _rhythm(settings, self._rules, self._duty)
-        self.housekeeper = Housekeeper(means, self.log, self.guard, self.follower, rhythm, on_trouble)
+        self.housekeeper: Housekeeper = Housekeeper(
+            means, self.log, self.guard, self.follower, rhythm, on_trouble
+        )
         self.housekeeper.also(self.audit.seal)
         self.housekeeper.also(self.guesses.sweep)
         self.housekeeper.also(self.keys.turn_if_due)
@@ -223,6 +267,8 @@ class Authority:
                 if not _is_running(row.pid):
                     # A server that was killed left its row; whoever revokes would wait a full bound for it.
                     self.log.leave(row.instance)
+            if self.settings.database_file is not None:
+                note_issuer(self.settings.data, self.settings.issuer)
             self._running = True
             self.follower.start()
             self.housekeeper.start()
@@ -236,6 +282,7 @@ class Authority:
         if self._duty:
             self._duty.leave()
         self.follower.stop()
+        self.hashing.close()
         self.store.close()
 
     def after_fork(self) -> None:
@@ -282,74 +329,11 @@ def _parsed(given: Secret) -> MasterKey:
     return master
 
 
-def _key_rules(settings: Settings) -> KeyRules:
-    return KeyRules(
-        in_use=(settings.tokens.algorithm, SEALING),
-        rotate_every=settings.rotate_every,
-        known_after=max(settings.keys.jwks_cache, settings.revocation.bound),
-        outlives=_remembered(settings),
-        sealing_outlives=settings.sessions.absolute,
-    )
-
-
-def _remembered(settings: Settings) -> timedelta:
-    """How long what was signed can still be shown, and so how long a fact has to be remembered."""
-    revocation = settings.revocation
-    return revocation.horizon + 2 * revocation.leeway + revocation.request_deadline
-
-
-def session_limits(settings: Settings) -> SessionLimits:
-    """The settings of sessions, as the decisions of core take them."""
-    sessions = settings.sessions
-    return SessionLimits(
-        idle=sessions.idle,
-        absolute=sessions.absolute,
-        visitor_idle=sessions.visitor_idle,
-        visitor_empty=sessions.visitor_empty,
-        per_account=sessions.per_account,
-    )
-
-
-def grace_rules(settings: Settings) -> GraceRules:
-    """How long a used refresh token still gets its answer, as the decisions of core take it."""
-    tokens = settings.tokens
-    return GraceRules(
-        after_rotation=tokens.refresh_grace,
-        horizon=settings.revocation.horizon,
-        tokens_too=tokens.refresh_grace_while_unused,
-    )
-
-
 def _hashing(settings: Settings, override: Profile | None) -> PasswordFactor:
     limits = settings.limits
     profile = override or (STRONG if settings.passwords.profile == "strong" else OWASP)
     wait = limits.hash_wait.total_seconds()
     return PasswordFactor(profile, slots=limits.hashes, queue=limits.hash_queue, wait=wait)
-
-
-def _password_rules(settings: Settings) -> PasswordRules:
-    passwords = settings.passwords
-    return PasswordRules(
-        words=Blocklist(passwords.breach_file),
-        min_length=passwords.min_length,
-        own_words=("gatepost", settings.brand.name, settings.host, *passwords.own_words),
-    )
-
-
-def _token_rules(settings: Settings, hooks: Hooks) -> TokenRules:
-    return TokenRules(
-        issuer=settings.issuer,
-        audiences=settings.audiences,
-        access_life=settings.access_ttl,
-        refresh_life=settings.refresh_ttl,
-        grace=grace_rules(settings),
-        form=TokenForm.of(
-            names_for(settings.cookies.name, secure=settings.secure),
-            settings.sessions.absolute,
-            dict(settings.roles) if settings.tokens.permissions else None,
-        ),
-        own=OwnClaims(hooks.claims, settings.tokens.claims),
-    )
 
 
 def _when_stale(settings: Settings, truth: Introspection) -> WhenStale:
@@ -362,7 +346,7 @@ def _rhythm(settings: Settings, rules: GuardRules, duty: Duty | None) -> Rhythm:
     return Rhythm(
         touch=min(_TICK, rules.touch_every.total_seconds()),
         sweep=_SWEEP_EVERY,
-        remember=_remembered(settings).total_seconds(),
+        remember=remembered(settings).total_seconds(),
         grace=grace_rules(settings),
         leeway=revocation.leeway.total_seconds(),
         on_duty=duty.mine if duty else lambda: True,

@@ -29,8 +29,8 @@ class GatepostError(Exception):
     advice: ClassVar[str] = ""
 
     def __init__(self, message: str = "", *, hint: str = "", detail: str = "") -> None:
-        self.message = message or self.text
-        self.hint = hint or self.advice
+        self.message: str = message or self.text
+        self.hint: str = hint or self.advice
         self.detail = detail
         super().__init__(self.message)
 
@@ -150,7 +150,7 @@ class ReauthenticationRequired(RequestError):
     def __init__(self, max_age: int = 900) -> None:
         super().__init__()
         self.max_age = max_age
-        self.challenge = f'Bearer error="insufficient_user_authentication", max_age="{max_age}"'
+        self.challenge: str = f'Bearer error="insufficient_user_authentication", max_age="{max_age}"'
 
 
 class CrossSite(RequestError):
@@ -261,7 +261,7 @@ class InvalidFields(RequestError):
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__()
-        self.errors = dict(errors)
+        self.errors: dict[str, str] = dict(errors)
 
 
 class WeakPassword(RequestError):
@@ -329,7 +329,7 @@ class InvalidClient(OAuthError):
 
     def __init__(self, challenge: str = "Bearer", *, detail: str = "") -> None:
         super().__init__(detail=detail)
-        self.challenge = challenge
+        self.challenge: str = challenge
 
 
 class UnauthorizedClient(OAuthError):

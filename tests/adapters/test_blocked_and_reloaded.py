@@ -22,6 +22,7 @@ PASSWORD = "plenty of quiet words"
 _RUNNING = re.compile(r"running on http://[\d.]+:(\d+)")
 _APPLICATION = """
 import time
+from pathlib import Path
 from fastapi import Depends, FastAPI
 from gatepost import Gatepost, Principal
 
@@ -42,6 +43,8 @@ async def block():
     # Said before it begins, for whoever waits for it.
     print("blocking", flush=True)
     time.sleep(3)
+    while not Path("let-go").exists():
+        time.sleep(0.01)
     return "blocked"
 """
 
@@ -58,7 +61,9 @@ def application_in(folder: Path) -> Path:
 def sign_up(url: str, name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """A new account and the cookies of its session."""
     body = {"email": f"{name}@example.com", "password": PASSWORD}
-    answer = httpx2.post(f"{url}/auth/api/sign-up", json=body, headers={"Origin": url}).raise_for_status()
+    answer = httpx2.post(
+        f"{url}/auth/api/sign-up", json=body, headers={"Origin": url}, timeout=20
+    ).raise_for_status()
     account: dict[str, Any] = answer.json()["account"]
     return account, dict(answer.cookies)
 
@@ -67,8 +72,8 @@ def test_a_handler_that_blocks_the_loop_leaves_the_follower_fresh(tmp_path: Path
     """Three bounds long nobody is answered; an ending meanwhile is in force, and afterwards nobody is told 503."""
     with running(application_in(tmp_path), tmp_path) as url:
         (locked, locked_cookies), (_, cookies) = sign_up(url, "ada"), sign_up(url, "bob")
-        assert httpx2.get(f"{url}/me", cookies=locked_cookies).status_code == 200
-        blocker = threading.Thread(target=httpx2.get, args=(f"{url}/block",), kwargs={"timeout": 20})
+        assert httpx2.get(f"{url}/me", cookies=locked_cookies, timeout=20).status_code == 200
+        blocker = threading.Thread(target=httpx2.get, args=(f"{url}/block",), kwargs={"timeout": 120})
         blocker.start()
         wait_for(tmp_path / "uvicorn.log", "blocking")
         beside = open_authority(tmp_path / "data", SystemClock(), lambda error: None)
@@ -78,6 +83,7 @@ def test_a_handler_that_blocks_the_loop_leaves_the_follower_fresh(tmp_path: Path
         # The follower answered for a process whose loop stood still.
         assert receipt is not None
         assert receipt.state.value == "in_force"
+        (tmp_path / "let-go").touch()
         answers = [httpx2.get(f"{url}/me", cookies=one, timeout=20) for one in (cookies, locked_cookies)]
         assert [answer.status_code for answer in answers] == [200, 401]
         blocker.join()
@@ -104,13 +110,13 @@ def reloading(module: Path, folder: Path) -> Iterator[str]:
         yield f"http://localhost:{found[1]}"
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     assert "Traceback" not in log.read_text()
 
 
 def wait_for(log: Path, text: str, times: int = 1) -> None:
     """Come back when a text stands in a log so many times."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while log.read_text().count(text) < times:
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
@@ -123,8 +129,8 @@ def test_a_reloaded_application_knows_who_is_signed_in(tmp_path: Path) -> None:
         account, cookies = sign_up(url, "ada")
         module.write_text(_APPLICATION.replace('"first"', '"second edition"'))
         wait_for(tmp_path / "uvicorn.log", "startup complete", times=2)
-        assert httpx2.get(f"{url}/edition").json() == "second edition"
-        assert httpx2.get(f"{url}/me", cookies=cookies).json() == account["id"]
-        ended = httpx2.post(f"{url}/auth/api/sign-out", cookies=cookies, headers={"Origin": url})
+        assert httpx2.get(f"{url}/edition", timeout=20).json() == "second edition"
+        assert httpx2.get(f"{url}/me", cookies=cookies, timeout=20).json() == account["id"]
+        ended = httpx2.post(f"{url}/auth/api/sign-out", cookies=cookies, headers={"Origin": url}, timeout=20)
         assert json.loads(ended.headers["gatepost-receipt"])["state"] == "in_force"
-        assert httpx2.get(f"{url}/me", cookies=cookies).status_code == 401
+        assert httpx2.get(f"{url}/me", cookies=cookies, timeout=20).status_code == 401

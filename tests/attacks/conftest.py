@@ -6,11 +6,6 @@ import pytest
 
 from tests.attacks.targets import ALGORITHM_NAMES, Target
 
-
-def _group(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.xdist_group(f"{name} under attack")
-
-
 Start = Callable[[str], Target]
 
 
@@ -29,13 +24,13 @@ def start_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         one.close()
 
 
-@pytest.fixture(params=[pytest.param(name, marks=_group(name)) for name in ALGORITHM_NAMES])
+@pytest.fixture(params=ALGORITHM_NAMES)
 def target(request: pytest.FixtureRequest, start_target: Start) -> Target:
     """A server that signs with this algorithm, and somebody's genuine tokens of it."""
     return start_target(request.param)
 
 
-@pytest.fixture(params=[pytest.param("ES256", marks=_group("ES256"))])
+@pytest.fixture(params=["ES256"])
 def es256(request: pytest.FixtureRequest, start_target: Start) -> Target:
     """The one of ES256 alone."""
     return start_target(request.param)

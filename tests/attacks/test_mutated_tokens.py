@@ -20,7 +20,8 @@ LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 NEAR: Final = st.sampled_from(LETTERS + ".=+/~!%\\\"'`^|@#$&*(){}[]<>?:,\x7f\x80\xa0\xad\xff")
 # One server answers all examples of a test; nothing that one leaves there changes what the next finds.
 shared = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings().max_examples * 3 // 5
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=settings().max_examples * 3 // 5,
 )
 
 

@@ -31,8 +31,6 @@ from gatepost.settings import load_settings
 from tests.attacks.targets import Target, patiently
 from tests.services.installation import PASSWORD, add_account
 
-pytestmark = pytest.mark.xdist_group("stolen key")
-
 HORIZON = timedelta(minutes=10)
 END_OF_LOG = 2**53 - 1
 WORKERS = 2
@@ -85,11 +83,11 @@ class Honest:
 
     def _token_passes(self) -> bool:
         bearer = {"Authorization": f"Bearer {self.tokens['access_token']}"}
-        return passes(lambda: httpx2.get(f"{self.url}/api/session", headers=bearer))
+        return passes(lambda: httpx2.get(f"{self.url}/api/session", headers=bearer, timeout=20))
 
     def _refresh(self) -> bool:
         form = {"grant_type": "refresh_token", "refresh_token": self.tokens["refresh_token"]}
-        answer = httpx2.post(f"{self.url}/oauth/token", data=form)
+        answer = httpx2.post(f"{self.url}/oauth/token", data=form, timeout=20)
         self.tokens = answer.json()
         return answer.status_code == 200
 

@@ -52,7 +52,7 @@ def say(bank: Bank, *cookies: bytes, path: str = "/auth/api/session") -> tuple[i
     context = ssl.create_default_context(cafile=str(bank.certificates.authority))
     received = b""
     with (
-        socket.create_connection(("127.0.0.1", bank.place.port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", bank.place.port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
         connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n")

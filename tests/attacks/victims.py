@@ -29,6 +29,7 @@ from gatepost.machine import SystemRandomness
 from gatepost.settings import load_settings
 from gatepost.testing.clock import TurnableClock
 from gatepost.testing.services import CHEAP
+from tests.browser import PATIENCE
 from tests.certificates import Certificates, make_certificates
 from tests.real_parts import find_chromium
 
@@ -327,7 +328,7 @@ class Town:
     def person(self) -> Iterator[Page]:
         """A page in a fresh profile that knows nobody."""
         context = self.browser.new_context(ignore_https_errors=True, locale="en-GB")
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         try:
             yield context.new_page()
         finally:

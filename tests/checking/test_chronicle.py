@@ -159,8 +159,8 @@ def test_whoever_listens_is_woken_from_another_thread() -> None:
 
     async def hear(ready: threading.Barrier) -> bool:
         with bell.listening() as one, bell.listening() as other:
-            await asyncio.to_thread(ready.wait, 10)
-            await asyncio.wait((one, other), timeout=10)
+            await asyncio.to_thread(ready.wait, 60)
+            await asyncio.wait((one, other), timeout=60)
             return one.done() and other.done()
 
     heard: list[bool] = []
@@ -168,7 +168,7 @@ def test_whoever_listens_is_woken_from_another_thread() -> None:
     threads = [threading.Thread(target=lambda: heard.append(asyncio.run(hear(ready)))) for _ in range(2)]
     for thread in threads:
         thread.start()
-    ready.wait(10)
+    ready.wait(60)
     bell.ring()
     for thread in threads:
         thread.join()

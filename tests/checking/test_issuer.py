@@ -130,10 +130,10 @@ def test_all_who_ask_about_one_token_in_a_moment_share_one_question(asking: Open
     bob = staffed("ask").bearer(client_id="shop", jti="token-2")
 
     def when_all_are_there(request: bytes) -> bytes:
-        go.wait(10)
+        go.wait(60)
         return active(jti="token-2" if bob.token.encode() in request else "token-1")
 
-    service = asking(when_all_are_there, rules=AskRules(patience=10))
+    service = asking(when_all_are_there, rules=AskRules(patience=60))
     shown = [service.token] * 20 + [bob]
     found: list[object] = []
     threads = [
@@ -154,7 +154,7 @@ def test_all_who_ask_about_one_token_in_a_moment_share_one_question(asking: Open
 def test_only_so_many_wait_for_a_slow_issuer(asking: Open) -> None:
     """The rest is told at once: an issuer that hangs must not take every thread of the service."""
     over = threading.Event()
-    service = asking(lambda request: over.wait(10) and b"", rules=AskRules(patience=10, waiting=2))
+    service = asking(lambda request: over.wait(60) and b"", rules=AskRules(patience=60, waiting=2))
     threads = [threading.Thread(target=_refused_by, args=(service,)) for _ in range(2)]
     for thread in threads:
         thread.start()

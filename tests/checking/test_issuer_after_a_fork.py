@@ -24,7 +24,7 @@ def test_a_forked_child_asks_over_a_connection_of_its_own() -> None:
             env=clean_environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 0, done.stderr

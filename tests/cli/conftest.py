@@ -57,4 +57,4 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     made = Installation(tmp_path / "data", SystemClock())
     yield made
     made.close()
-    assert made.troubles == []
+    assert made.faults == []

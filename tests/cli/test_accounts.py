@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gatepost.web.bodies import AdminAccountOut, AdminSessionOut, ReceiptOut
+from gatepost.web.admin_bodies import AdminAccountOut, AdminSessionOut
+from gatepost.web.receipt_bodies import ReceiptOut
 from tests.cli.conftest import PASSWORD, Run
 
 Made = Callable[..., dict[str, Any]]

@@ -17,7 +17,7 @@ from gatepost.authority import Authority
 from gatepost.cli.audit import _NAMES, _in_words
 from gatepost.core.audit import Fault
 from gatepost.settings import load_settings
-from gatepost.web.bodies import AuditRowOut
+from gatepost.web.admin_bodies import AuditRowOut
 from tests.cli.conftest import Run
 
 Made = Callable[..., dict[str, Any]]

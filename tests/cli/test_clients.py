@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gatepost.core.secrets import digest
-from gatepost.web.bodies import ReceiptOut
+from gatepost.web.receipt_bodies import ReceiptOut
 from tests.cli.conftest import Run
 
 FIELDS = {"id", "name", "powers", "audiences", "created_at", "ended_at"}

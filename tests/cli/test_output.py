@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gatepost.cli.output import cell, in_force, printable, write_listing
+from gatepost.core.verifiers import Policy
 from gatepost.services.commits import Receipt, ReceiptState
+from gatepost.services.hearings import VerifierHearing
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -66,3 +69,31 @@ def test_a_bounded_receipt_says_what_the_silent_server_does() -> None:
     words = in_force(receipt(ReceiptState.BOUNDED, timedelta(seconds=1)))
     assert words.startswith("bounded: ")
     assert words.endswith("2026-05-01 12:00:01 UTC on")
+    assert "a server process stayed silent" in words
+
+
+def hearing(name: str, policy: Policy, *, ended: bool = False, confirmed: bool = False) -> VerifierHearing:
+    """An instance of a verifier."""
+    return VerifierHearing("id", name, "1", policy, confirmed=confirmed, ends=None, ended=ended)
+
+
+def test_a_pending_receipt_names_who_may_accept_it_and_until_when() -> None:
+    """Whoever goes on without a lease accepts it for longer. Names are shown without control characters."""
+    verifiers = (
+        hearing("Orders\n", Policy.REFUSE),
+        hearing("Carts", Policy.ALLOW),
+        hearing("Mail", Policy.REFUSE, confirmed=True),
+    )
+    pending = replace(receipt(ReceiptState.PENDING, timedelta(milliseconds=4)), verifiers=verifiers)
+    assert in_force(pending) == (
+        "in force at every server process after 4 ms; not confirmed: "
+        "Orders?/1 may accept it until 2026-05-01 12:00:01 UTC; Carts/1 may accept it until it expires"
+    )
+
+
+def test_a_verifier_that_lost_its_lease_is_not_taken_for_a_server() -> None:
+    """Unless a server was silent too."""
+    verifiers = (hearing("Orders", Policy.REFUSE, ended=True),)
+    bounded = replace(receipt(ReceiptState.BOUNDED, timedelta(seconds=1)), verifiers=verifiers)
+    assert "a verifier stayed silent" in in_force(bounded)
+    assert "a server process stayed silent" in in_force(replace(bounded, silent=True))

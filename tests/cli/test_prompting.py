@@ -38,7 +38,7 @@ def at_a_terminal(folder: Path, arguments: list[str], answers: dict[str, str]) -
         os.write(ours, answer.encode() + b"\n")
     shown += process.stdout.read()
     process.stdout.close()
-    code = process.wait(timeout=60)
+    code = process.wait(timeout=200)
     os.close(theirs)
     echoed = b""
     # The other end is closed: what is left is read until the terminal says so.

@@ -206,5 +206,5 @@ def test_a_reader_that_leaves_is_no_error(left_behind: Path) -> None:
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=200)
     assert (process.returncode, error) == (1, b"")

@@ -357,8 +357,11 @@ def as_it_was_at_first(connection: sqlite3.Connection) -> None:
         "TABLE client",
         "TABLE seal",
         "TABLE counter",
+        "TABLE verifier",
         "INDEX audit_repeated_elsewhere",
         "INDEX session_address",
+        "INDEX account_created",
+        "INDEX audit_own_act",
     ):
         connection.execute(f"DROP {part}")
     connection.execute("UPDATE alembic_version SET version_num = '0001'")

@@ -33,13 +33,13 @@ def test_the_banner_ends_with_the_one_time_link_alone(server: RunningServer) -> 
 def test_the_banner_comes_when_connections_are_answered(server: RunningServer) -> None:
     """Whoever reads the link can open it at once."""
     assert server.invite_link is not None
-    assert httpx2.get(server.invite_link).status_code == 200
+    assert httpx2.get(server.invite_link, timeout=20).status_code == 200
 
 
 def test_the_journal_holds_json_lines_and_no_link(server: RunningServer) -> None:
     """One event a line on stderr; the link that makes an administrator is not among them."""
     assert server.invite_link is not None
-    httpx2.get(f"{server.invite_link}?code=do-not-log-this")
+    httpx2.get(f"{server.invite_link}?code=do-not-log-this", timeout=20)
     events = [json.loads(line) for line in server.journal.splitlines()]
     assert events[0]["event"] == "started"
     assert server.invite_secret not in server.journal
@@ -48,7 +48,7 @@ def test_the_journal_holds_json_lines_and_no_link(server: RunningServer) -> None
 
 def test_nothing_in_an_answer_names_the_server_program(server: RunningServer) -> None:
     """A Date, but no Server header."""
-    headers = httpx2.get(f"{server.url}/healthz").headers
+    headers = httpx2.get(f"{server.url}/healthz", timeout=20).headers
     assert "date" in headers
     assert "server" not in headers
 
@@ -61,7 +61,7 @@ def test_headers_that_never_end_are_cut_off(server: RunningServer) -> None:
         endless = b"x" * (64 << 20)
         with pytest.raises(OSError):
             connection.sendall(endless)
-    assert httpx2.get(f"{server.url}/healthz").status_code == 200
+    assert httpx2.get(f"{server.url}/healthz", timeout=20).status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -81,12 +81,12 @@ def test_a_second_start_keeps_everything(tmp_path: Path) -> None:
         made = browser.post(server.invite_link or "", data=credentials, headers=form)
         assert made.status_code == 303
         before = browser.get(f"{server.url}/api/session").json()["session"]["id"]
-        keys = httpx2.get(f"{server.url}/.well-known/jwks.json").json()
+        keys = httpx2.get(f"{server.url}/.well-known/jwks.json", timeout=20).json()
         server.restart()
         assert server.invite_link is None
         assert server.banner[-1] == f"Administration at {server.url}/admin"
         assert browser.get(f"{server.url}/api/session").json()["session"]["id"] == before
-        assert httpx2.get(f"{server.url}/.well-known/jwks.json").json() == keys
+        assert httpx2.get(f"{server.url}/.well-known/jwks.json", timeout=20).json() == keys
 
 
 def test_a_restart_without_an_administrator_prints_a_new_link(tmp_path: Path) -> None:
@@ -95,15 +95,15 @@ def test_a_restart_without_an_administrator_prints_a_new_link(tmp_path: Path) ->
         first = server.invite_link or ""
         server.restart()
         assert server.invite_link not in {None, first}
-        assert httpx2.get(first).status_code == 404
-        assert httpx2.get(server.invite_link or "").status_code == 200
+        assert httpx2.get(first, timeout=20).status_code == 404
+        assert httpx2.get(server.invite_link or "", timeout=20).status_code == 200
 
 
 def test_a_server_in_memory_writes_nothing(tmp_path: Path) -> None:
     """With memory:// there is no folder, no lock and no key on disk."""
     with RunningServer(tmp_path, "--database", "memory://") as server:
         assert any("in memory" in line for line in server.banner)
-        assert httpx2.get(f"{server.url}/healthz").status_code == 200
+        assert httpx2.get(f"{server.url}/healthz", timeout=20).status_code == 200
     assert [path.name for path in tmp_path.iterdir()] == ["journal.txt"]
 
 

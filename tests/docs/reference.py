@@ -23,7 +23,7 @@ from gatepost.settings.amounts import duration_text, parse_size
 from gatepost.settings.fields import Lasting
 from gatepost.settings.keys import OPEN_SECTION, dotted, leaves, variable
 from gatepost.settings.listing import value_text
-from gatepost.web.declared import declared_answers
+from gatepost.web.declared import declared_answers, declared_more
 from gatepost.web.docs import EVERYWHERE
 from gatepost.web.routes import ROUTES, Kind, Route
 from tests.docs.together import sentences
@@ -248,6 +248,7 @@ def _takes(route: Route) -> str:
             takes.append("any members")
         elif name != "asking" and f"{{{name}}}" not in route.path:
             takes.append(f"?{name}")
+    takes += [f"?{one['name']}" for one in declared_more(route).get("parameters", ())]
     return ", ".join(f"`{name}`" if " " not in name else name for name in takes)
 
 

@@ -75,7 +75,7 @@ class Terminal:
             yield printed
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
         assert "Traceback" not in log.read_text()
 
     def run(self, blocks: list[str]) -> list[str]:
@@ -88,7 +88,7 @@ class Terminal:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=240,
             check=False,
         )
         printed = done.stdout.split(_MARK)[:-1]

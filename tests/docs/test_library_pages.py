@@ -31,7 +31,7 @@ def test_snippets_of_the_page_run(page: str, tmp_path: Path) -> None:
         env={**environment_of(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -64,13 +64,25 @@ def query_under(heading: str) -> str:
 def made_by_django(folder: Path) -> None:
     """Django's own tables, and people made by its own model."""
     command = [sys.executable, "-c", DJANGO, PASSWORD]
-    subprocess.run(command, cwd=folder, env=clean_environment(), check=True, timeout=100)
+    subprocess.run(command, cwd=folder, env=clean_environment(), check=True, timeout=200)
 
 
 def made_by_hand(folder: Path, script: str, *kinds: str) -> None:
     """Tables with the columns that the system documents, and hashes by its library."""
     with closing(sqlite3.connect(folder / "users.db")) as connection:
         connection.executescript(script.format(*(KINDS[kind](PASSWORD) for kind in kinds)))
+
+
+def write_csv(folder: Path, query: str) -> None:
+    """What a query finds in `users.db`, as `users.csv`: what the system's own shell writes."""
+    with (
+        closing(sqlite3.connect(folder / "users.db")) as connection,
+        (folder / "users.csv").open("w") as file,
+    ):
+        found = connection.execute(query)
+        rows = csv.writer(file)
+        rows.writerow([column[0] for column in found.description])
+        rows.writerows(found)
 
 
 @pytest.mark.parametrize(
@@ -84,14 +96,7 @@ def test_query_of_each_system_brings_its_people(tmp_path: Path, system: str) -> 
         made_by_hand(tmp_path, FASTAPI_USERS, "argon2-cffi id", "bcrypt 2b")
     else:
         made_by_hand(tmp_path, WERKZEUG, "werkzeug scrypt", "werkzeug pbkdf2 sha256")
-    with (
-        closing(sqlite3.connect(tmp_path / "users.db")) as connection,
-        (tmp_path / "users.csv").open("w") as file,
-    ):
-        found = connection.execute(query_under(system))
-        rows = csv.writer(file)
-        rows.writerow([column[0] for column in found.description])
-        rows.writerows(found)
+    write_csv(tmp_path, query_under(system))
     done = run_gatepost("account", "import", "users.csv", "--strict", folder=tmp_path)
     assert (done.code, done.out) == (0, "3 accounts imported, 1 of them without a password.\n")
     installation = Installation(tmp_path / "data", SystemClock())

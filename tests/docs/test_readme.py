@@ -1,6 +1,8 @@
 """The README, done by a reader who types what it says (tests/docs/terminal.py says where this differs from life)."""
 
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from gatepost.core.sessions import Carrier
 from gatepost.settings import load_settings
 from tests.docs.terminal import ROOT, Terminal
 from tests.docs.walkthrough import Block, Step, blocks_of, steps_of
-from tests.examples.applications import running
+from tests.examples.applications import environment_of, running
 
 README = (ROOT / "README.md").read_text()
 PASSWORD = "violet kettle hums at noon"
@@ -37,22 +39,23 @@ def test_first_five_minutes_are_as_the_readme_tells_them(terminal: Terminal) -> 
     serve, *steps = steps_of(README)
     with terminal.serving(serve.commands) as banner:
         assert as_served(terminal, serve).fits(banner), banner
-        become_administrator(banner.splitlines()[-1])
+        link = banner.splitlines()[-1]
+        become_administrator(link)
+        assert httpx2.get(link.partition("/invite/")[0] + "/docs", timeout=20).status_code == 200
         for step, printed in zip(steps, terminal.run([step.commands for step in steps]), strict=True):
             assert as_served(terminal, step).fits(printed), f"{step.commands}printed\n{printed}"
 
 
 def become_administrator(link: str) -> None:
     """Open the link, fill in the form, see who is signed in; the link is used up then."""
-    origin = "/".join(link.split("/")[:3])
+    origin, home = "/".join(link.split("/")[:3]), link.partition("/invite/")[0]
     form = {"email": "grace@example.com", "password": "seven quiet lamps in a row"}
     with httpx2.Client(timeout=20, headers={"Origin": origin}, follow_redirects=True) as browser:
         assert "first administrator" in browser.get(link).text
         page = browser.post(link, data=form)
-        assert (page.status_code, page.url.path) == (200, "/admin")
+        assert (page.status_code, str(page.url)) == (200, f"{home}/admin")
         assert "grace@example.com" in page.text
-        for path in ("/account", "/docs"):
-            assert browser.get(f"{origin}{path}").status_code == 200
+        assert browser.get(f"{home}/account").status_code == 200
     with httpx2.Client(timeout=20) as stranger:
         assert stranger.get(link).status_code == 404
 
@@ -74,6 +77,16 @@ def test_embedding_is_as_the_readme_shows_it(tmp_path: Path) -> None:
         assert browser.get("/auth/sign-in").status_code == 200
         browser.post("/auth/api/sign-out")
         assert browser.get("/me").status_code == 401
+        become_administrator(invited(tmp_path).replace("http://localhost:8400", url))
+
+
+def invited(folder: Path) -> str:
+    """The link that the command in the text prints for an application in this folder."""
+    assert "account invite --role\nadmin` prints a link" in README
+    command = [sys.executable, "-m", "gatepost", "account", "invite", "--role", "admin"]
+    environment = {**environment_of(folder), "GATEPOST_DATA": str(folder / "data")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
 def test_settings_are_spelled_as_the_readme_says(tmp_path: Path) -> None:

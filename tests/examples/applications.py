@@ -23,10 +23,10 @@ def environment_of(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(module: Path, folder: Path) -> Iterator[str]:
+def running(module: Path, folder: Path, python: str = sys.executable) -> Iterator[str]:
     """Serve `app` of a module with `folder` as working directory; the address it answers at."""
     command = [
-        sys.executable,
+        python,
         "-m",
         "uvicorn",
         f"{module.stem}:app",
@@ -49,13 +49,13 @@ def running(module: Path, folder: Path) -> Iterator[str]:
         yield _address(process, log)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     assert process.returncode in {0, -15}, log.read_text()
     assert "Traceback" not in log.read_text()
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(300):
+    for _ in range(1200):
         if found := _RUNNING.search(log.read_text()):
             return found[1].replace("127.0.0.1", "localhost")
         try:

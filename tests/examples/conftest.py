@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 
 from tests.browser import chromium
-
-# As long as other waits of a page: on a busy machine five seconds are soon over.
-expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="module")

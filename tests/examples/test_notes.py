@@ -13,8 +13,6 @@ from tests.examples.applications import ROOT, environment_of, running
 NOTES = ROOT / "examples/notes.py"
 PASSWORD = "violet kettle hums at noon"
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -106,7 +104,7 @@ def test_signed_out_cookie_is_refused_by_the_application(browser: httpx2.Client)
     sign_up(browser, "leaves@example.com")
     kept = {"Cookie": f"gatepost={browser.cookies['gatepost']}"}
     assert browser.post("/auth/api/sign-out").status_code == 204
-    refused = httpx2.get(browser.base_url.join("/notes"), headers=kept)
+    refused = httpx2.get(browser.base_url.join("/notes"), headers=kept, timeout=20)
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
 
 

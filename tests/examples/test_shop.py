@@ -15,8 +15,6 @@ SHOP = ROOT / "examples/shop.py"
 ADA = "ada@example.com"
 PASSWORD = "violet kettle hums at noon"
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Staged]:

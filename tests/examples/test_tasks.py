@@ -19,8 +19,6 @@ IN_REACH = """() => JSON.stringify([
     document.cookie, {...localStorage}, {...sessionStorage}, performance.getEntriesByType("resource").map(e => e.name)
 ]) + document.documentElement.outerHTML"""
 
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture
 def tasks(tmp_path: Path) -> Iterator[Staged]:

@@ -128,6 +128,8 @@ def test_hash_beyond_a_bound_is_refused_before_any_work(what: str) -> None:
         (f"scrypt$65536$salt$8$5${B64_64}", "blocks of work"),
         (f"scrypt:15:8:1$salt${HEX_64}", "damaged"),
         (f"scrypt:1:8:1$salt${HEX_64}", "damaged"),
+        (f"scrypt:32768:1:1$salt${HEX_64}", None),
+        (f"scrypt:65536:1:1$salt${HEX_64}", "damaged"),
         (f"$2b$03${BCRYPT_TAIL}", "damaged"),
         (f"$2b$99${BCRYPT_TAIL}", "99 as its cost"),
         (f"$2x$10${BCRYPT_TAIL}", "no password hash"),

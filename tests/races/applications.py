@@ -45,7 +45,7 @@ class RenewingApplication:
 
     def await_end(self) -> int:
         """Wait until the process is gone; its exit code."""
-        code = self._process.wait(60)
+        code = self._process.wait(120)
         if self._process.stdout is not None:
             self._process.stdout.close()
         return code

@@ -14,6 +14,7 @@ from pathlib import Path
 from gatepost.authority import Authority
 from gatepost.errors import GatepostError
 from gatepost.machine import SystemClock
+from tests.races.contenders import STEADY
 from tests.services.installation import Device, add_account, open_authority
 
 
@@ -38,7 +39,7 @@ def child(at: Authority, first: Device, second: Device, line: Connection) -> Non
 
 def main(folder: Path) -> None:
     """Print, as JSON, what each of the two saw."""
-    at = open_authority(folder, SystemClock(), lambda error: None)
+    at = open_authority(folder, SystemClock(), lambda error: None, **STEADY)
     at.start()
     account = add_account(at)
     first, second = Device(at, account), Device(at, account)

@@ -29,7 +29,7 @@ from tests.services.installation import Device, add_account, open_authority
 AT_ONCE = 20
 SHORT = 10
 LONG = 200
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_a_refresh_storm_does_not_outlive_a_lock(installation: Installation) -> 
     going.wait()
     authority.accounts.lock(account.id, "cli")
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
     authority.accounts.unlock(account.id, "cli")
     for device in devices:

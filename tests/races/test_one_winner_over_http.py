@@ -25,7 +25,7 @@ from tests.servers import ROOT, clean_environment
 from tests.services.installation import PASSWORD, Device, add_account, open_authority
 
 THREADS = 32
-PATIENCE = 30.0
+PATIENCE = 60.0
 SHORT = 50
 LONG = 1000
 
@@ -69,7 +69,7 @@ def served(folder: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        code = process.wait(60)
+        code = process.wait(120)
         process.stdout.close()
     assert code == 0
 

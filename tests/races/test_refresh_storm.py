@@ -37,7 +37,7 @@ answered; and the same with a worker that stood still till then.
 
 @dataclass(frozen=True)
 class Size:
-    """How many kills, as far as the time (in seconds) allows."""
+    """How many kills, as far as the time (in seconds) allows; on any machine as many as there are workers."""
 
     kills: int
     seconds: float
@@ -104,7 +104,7 @@ class Scene:
 
     def _kill_and_end(self, size: Size, threads: ThreadPoolExecutor) -> int:
         moments, killed, deadline = random.Random(4), 0, time.monotonic() + size.seconds
-        while killed < size.kills and time.monotonic() < deadline:
+        while killed < size.kills and (killed < WORKERS or time.monotonic() < deadline):
             threading.Event().wait(moments.uniform(0.05, 0.6))
             workers = self.live_workers()
             # With none left nobody would be answered until the supervisor's back-off is over, which proves nothing.
@@ -116,7 +116,7 @@ class Scene:
             wait([ending], moment)
             os.kill(victim, signal.SIGKILL)
             killed += 1
-            ending.result(60)
+            ending.result(120)
         return killed
 
 

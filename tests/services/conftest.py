@@ -22,7 +22,7 @@ def installation(tmp_path: Path, clock: TurnableClock) -> Iterator[Installation]
     made = Installation(tmp_path, clock)
     yield made
     made.close()
-    assert made.troubles == []
+    assert made.faults == []
 
 
 @pytest.fixture

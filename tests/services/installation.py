@@ -18,7 +18,7 @@ from gatepost.core.passwords import normalise
 from gatepost.core.ports import Clock
 from gatepost.core.principals import Principal
 from gatepost.core.sessions import Carrier, Origin, Session
-from gatepost.errors import GatepostError, InvalidGrant
+from gatepost.errors import Busy, GatepostError, InvalidGrant
 from gatepost.machine import SystemRandomness
 from gatepost.services.beginnings import CookieIssued, SignedIn, Wish
 from gatepost.services.tokens import TokenPair
@@ -61,6 +61,11 @@ class Installation:
     def unstarted(self) -> Authority:
         """What a command works with beside the servers. Whoever asked for it stops it."""
         return open_authority(self.folder, self.clock, self.troubles.append, **self.sections)
+
+    @property
+    def faults(self) -> list[Exception]:
+        """What threads met that was not a database held for half a second: on a machine that stalls it is."""
+        return [trouble for trouble in self.troubles if not isinstance(trouble, Busy)]
 
     def close(self) -> None:
         """Stop everything that was opened."""

@@ -109,7 +109,7 @@ def test_of_two_who_put_each_other_out_at_once_one_remains(
         together = Barrier(2)
 
         def put_out(place: int, pair: list[Account] = pair, together: Barrier = together) -> object:
-            together.wait(10)
+            together.wait(60)
             return acts[place](servers[place], pair[place])
 
         with ThreadPoolExecutor(2) as threads:

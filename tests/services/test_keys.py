@@ -30,7 +30,7 @@ KEYS_EVENTS = {Event.KEY_MADE, Event.KEY_ROTATED, Event.KEY_WITHDRAWN}
 
 def until(true: Callable[[], bool], what: str) -> None:
     """Wait for another process to have heard; a follower asks many times in a second."""
-    over = time.monotonic() + 10
+    over = time.monotonic() + 60
     while not true():
         assert time.monotonic() < over, what
         time.sleep(0.002)
@@ -196,16 +196,16 @@ def test_one_algorithm_can_be_turned_alone_and_a_strange_one_cannot(authority: A
 
 def test_a_key_signs_only_when_no_process_can_have_missed_it(tmp_path: Path, clock: TurnableClock) -> None:
     """A rotation right after another waits until whoever has not heard of the new key refuses by itself: one bound."""
-    installation = Installation(tmp_path / "data", clock, {"revocation": {"bound": "400ms"}})
+    installation = Installation(tmp_path / "data", clock, {"revocation": {"bound": "30s"}})
     authority = installation.open()
     clock.turn(SECOND)
     authority.keys.rotate("cli", "ES256")
-    for age, least in ((timedelta(milliseconds=150), 0.25), (timedelta(milliseconds=400), 0.0)):
+    for age, least in ((timedelta(seconds=29.75), 0.25), (timedelta(seconds=30), 0.0)):
         clock.turn(age)
         began = time.monotonic()
         authority.keys.rotate("cli", "ES256")
-        assert least <= time.monotonic() - began
-        assert least or time.monotonic() - began < 0.25
+        # One that took no notice of the key's age would wait the whole half minute.
+        assert least <= time.monotonic() - began < 20
     installation.close()
 
 

@@ -31,7 +31,7 @@ OLD, NEW, STRANGE = (encode(bytes([number]) * 32) for number in (1, 2, 3))
 
 def until(true: Callable[[], bool], what: str) -> None:
     """Wait for another process to have heard."""
-    over = time.monotonic() + 10
+    over = time.monotonic() + 60
     while not true():
         assert time.monotonic() < over, what
         time.sleep(0.002)

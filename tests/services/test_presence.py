@@ -8,8 +8,9 @@ import pytest
 from gatepost.authority import Authority
 from gatepost.core.accounts import Account
 from gatepost.core.changes import Change, Event
+from gatepost.core.principals import Principal
 from gatepost.core.sessions import Carrier, Origin
-from gatepost.errors import InvalidFields
+from gatepost.errors import InvalidCredentials, InvalidFields
 from gatepost.services.beginnings import Wish
 from gatepost.services.presence import PresencePage
 from gatepost.testing.clock import TurnableClock
@@ -75,7 +76,7 @@ def test_a_page_looks_past_so_many_dead_and_no_more(authority: Authority, clock:
 
 
 def test_sessions_are_found_by_a_part_of_the_email(authority: Authority) -> None:
-    """All of an account on one page, account by account."""
+    """Account by account."""
     wanted = [signs_in(authority, add_account(authority, f"ada{number}@example.com")) for number in range(3)]
     signs_in(authority, add_account(authority, "eve@example.org"))
     pages = every_page(lambda after: authority.presence.search("ADA", after=after, limit=2))
@@ -107,16 +108,47 @@ def test_sessions_are_found_by_where_an_address_begins(
 
 
 def test_each_is_shown_with_what_its_account_did_last(authority: Authority) -> None:
-    """The newest entry about the account, of whatever session."""
+    """With that very session. A stranger's try and an administrator's act are nothing that it did."""
     ada, eve = add_account(authority), add_account(authority, "eve@example.com")
-    signs_in(authority, ada)
-    signs_in(authority, eve)
+    first, other, hers = signs_in(authority, ada), signs_in(authority, ada), signs_in(authority, eve)
+    who = Principal(
+        ada.id, first, ada.roles, frozenset(), Carrier.COOKIE, authority.clock.now(), ada.email.typed
+    )
+    with pytest.raises(InvalidCredentials):
+        authority.accounts.change_password(who, "not the password", "four words nobody has", Origin("", ""))
+    with pytest.raises(InvalidCredentials):
+        authority.sign_in.sign_in(eve.email.typed, "wrong", Wish(Origin("198.51.100.1", ""), Carrier.COOKIE))
     authority.accounts.set_roles(ada.id, ["support"], "test")
-    shown = {
-        one.standing.session.account_id: one.last and one.last.event
-        for one in authority.presence.newest(limit=9).present
+    present = authority.presence.newest(limit=9).present
+    assert {one.standing.session.id: one.last and one.last.event for one in present} == {
+        first: Event.PASSWORD_CHANGE_FAILED,
+        other: Event.SIGNED_IN,
+        hers: Event.SIGNED_IN,
     }
-    assert shown == {ada.id: Event.ROLES_CHANGED, eve.id: Event.SIGNED_IN}
+
+
+def test_a_page_of_a_search_is_no_longer_than_was_asked_for(
+    authority: Authority, clock: TurnableClock
+) -> None:
+    """It ends among the sessions of one account, newest first; the next goes on there, though that one has ended."""
+    people = [add_account(authority, f"ada{number}@example.com") for number in range(2)]
+    ids = {person.id: list[str]() for person in people}
+    for _ in range(5):
+        clock.turn(seconds=1)
+        for person in people:
+            ids[person.id].insert(0, signs_in(authority, person))
+    expected = [one for person in sorted(ids) for one in ids[person]]
+    for size in (1, 3, 4, 5, 7, 10):
+        pages = every_page(lambda after, size=size: authority.presence.search("ada", after=after, limit=size))
+        assert [one for page in pages for one in page] == expected
+        assert {len(page) for page in pages[:-1]} <= {size}
+        assert len(pages[-1]) <= size
+    page = authority.presence.search("ada", limit=3)
+    authority.sessions.end_any(expected[2], "test")
+    rest = authority.presence.search("ada", after=page.go_on, limit=9)
+    assert [one.standing.session.id for one in rest.present] == expected[3:]
+    with pytest.raises(InvalidFields):
+        authority.presence.search("ada", after=f"{people[0].id}~x", limit=3)
 
 
 @pytest.mark.parametrize("after", ["", "x", "~", "2026~s1", "2026-11-21T12:00:00~s1", "9" * 60 + "~s"])

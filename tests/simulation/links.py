@@ -18,6 +18,7 @@ from gatepost.core.revocation import Position
 from gatepost.core.rotation import RefreshView
 from gatepost.core.sessions import SessionLimits, SessionView
 from gatepost.errors import Busy
+from gatepost.stores.memory_counters import MemoryCounters
 from tests.simulation.primary import Primary
 from tests.simulation.scheduler import Owner, Scheduler
 
@@ -108,6 +109,10 @@ class StoreWire:
 
     def position(self) -> int:
         return self._wire.ask(lambda primary: primary.position())
+
+    def counters(self) -> MemoryCounters:
+        # No limit is met in the simulation: every server counts for itself, and asks nobody.
+        return MemoryCounters()
 
     def session_by_handle(self, handle: bytes) -> SessionView | None:
         return self._wire.ask(lambda primary: primary.session_by_handle(handle))

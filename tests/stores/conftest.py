@@ -13,7 +13,7 @@ from gatepost.testing.randomness import SeededRandomness
 pytest.register_assert_rewrite(
     *(
         f"gatepost.testing.{name}_suite"
-        for name in ("store", "reading", "log", "sweep", "race", "crash", "seal", "counter")
+        for name in ("store", "reading", "log", "sweep", "race", "crash", "seal", "counter", "verifier")
     )
 )
 

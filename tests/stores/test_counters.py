@@ -4,21 +4,24 @@ from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from limits import RateLimitItemPerMinute
 from limits.strategies import FixedWindowRateLimiter
 
 from gatepost.core.ports import Counters
+from gatepost.core.revocation import EveryoneEnded
 from gatepost.errors import StoreUnusable
 from gatepost.stores.counter_storage import CounterStorage
 from gatepost.stores.memory_counters import MemoryCounters
 from gatepost.stores.sql import SqlStore
 from gatepost.testing.clock import TurnableClock
-from gatepost.testing.counter_suite import CounterSuite
+from gatepost.testing.counter_suite import CounterSuite, RecountingSuite
 from gatepost.testing.crowd import crowd
 from gatepost.testing.opening import Opener
 from gatepost.testing.randomness import SeededRandomness
+from gatepost.testing.records import an_account, change
 
 MINUTE = timedelta(minutes=1)
 
@@ -46,6 +49,34 @@ class TestSqlCounters(CounterSuite):
         """SQLite."""
         store = SqlStore.open(tmp_path / "truth.db", SeededRandomness())
         return store.counters
+
+
+class TestMemoryRecounting(RecountingSuite):
+    """The shipped suite."""
+
+    @pytest.fixture
+    def opener(self, memory: Opener) -> Opener:
+        """Memory."""
+        return memory
+
+
+class TestSqlRecounting(RecountingSuite):
+    """The shipped suite."""
+
+    @pytest.fixture
+    def opener(self, sqlite: Opener) -> Opener:
+        """SQLite."""
+        return sqlite
+
+
+@pytest.mark.parametrize(
+    "kept", [{"put": (an_account(),)}, {"take": (an_account(),)}, {"facts": (EveryoneEnded(),)}]
+)
+def test_records_and_facts_are_durable(kept: dict[str, Any]) -> None:
+    """Only what is counted and noted may be lost with the power."""
+    assert change(**kept).durable
+    with pytest.raises(ValueError, match="durable"):
+        change(**kept, durable=False)
 
 
 def count_one(store: SqlStore, number: int) -> int:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatepost.core.accounts import AccountFilter
 from gatepost.core.changes import Change, Event, Record
 from gatepost.core.ports import FollowerRow, Log, Store
 from gatepost.core.revocation import (
@@ -212,6 +213,13 @@ def everything(store: Store, log: Log) -> Any:
         "by email": [store.account_by_email(f"{key}@example.com") for key in "xy"],
         "listed": [store.accounts(after=None, limit=9, search=part) for part in ("", "X@")],
         "admin": store.has_role("admin"),
+        "newest": [
+            store.overview().accounts_by_age(AccountFilter(part, "", locked), before=None, limit=9)
+            for part in ("", "X@")
+            for locked in (None, True, False)
+        ],
+        "live": store.overview().live_counts(ACCOUNTS, LIMITS, NOON + HOUR),
+        "last": store.overview().last_acts(SESSIONS),
         "sessions": [store.session(key) for key in SESSIONS],
         "by handle": [store.session_by_handle(digest_of(key)) for key in ("h1", "h2")],
         "of account": [store.sessions_of(key) for key in ACCOUNTS],

@@ -287,7 +287,7 @@ def killed(work: Callable[..., None], *given: object) -> None:
     """Let a process do this work and see it die by SIGKILL."""
     process = processes().Process(target=work, args=given)
     process.start()
-    process.join(60)
+    process.join(120)
     assert process.exitcode == -signal.SIGKILL
 
 

@@ -7,13 +7,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import chromium
-from tests.servers import RunningServer
+from tests.servers import STEADY, RunningServer
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """A server on a free port with an empty data folder."""
-    with RunningServer(tmp_path / "server") as running:
+    with RunningServer(tmp_path / "server", environment=STEADY) as running:
         yield running
 
 

@@ -94,7 +94,7 @@ def test_interrupted_import_leaves_whole_batches_and_goes_on(tmp_path: Path) -> 
         while count_in(database) == 0 and time.monotonic() < deadline:
             time.sleep(0.005)
         running.send_signal(signal.SIGINT)
-        out, error = running.communicate(timeout=60)
+        out, error = running.communicate(timeout=120)
     there = count_in(database)
     assert (running.returncode, out) == (130, "")
     assert "Run the same command again to go on" in error
@@ -102,7 +102,7 @@ def test_interrupted_import_leaves_whole_batches_and_goes_on(tmp_path: Path) -> 
     assert 0 < there < total
     assert there % 200 == 0
     with start(stdout=subprocess.PIPE) as again:
-        out, _ = again.communicate(timeout=60)
+        out, _ = again.communicate(timeout=120)
     assert out.startswith(f"{total - there} accounts imported")
     assert f"{there} already there" in out
     assert count_in(database) == total

@@ -15,13 +15,15 @@ import httpx2
 from tests.servers import RunningServer, clean_environment, program
 
 PASSWORD = "plenty of quiet words"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def sign_up(server: RunningServer, name: str) -> str:
     """A new account; its id."""
     credentials = {"email": f"{name}@example.com", "password": PASSWORD}
-    made = httpx2.post(f"{server.url}/api/sign-up", json=credentials, headers={"User-Agent": "=1+1"})
+    made = httpx2.post(
+        f"{server.url}/api/sign-up", json=credentials, headers={"User-Agent": "=1+1"}, timeout=20
+    )
     identifier: str = made.raise_for_status().json()["account"]["id"]
     return identifier
 

@@ -1,17 +1,19 @@
 """A real nginx that does TLS, with the configuration of docs/tls.md, before a real server."""
 
+import json
 import re
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.certificates import make_certificates
 from tests.nginx import free_port, nginx, whole_file
-from tests.servers import ROOT, RunningServer
+from tests.servers import ROOT, RunningServer, run_gatepost
 
 ADA, PASSWORD = "ada@example.com", "plenty of quiet words"
 SIGN_UP = {"email": ADA, "password": PASSWORD}
@@ -36,12 +38,23 @@ class Site:
     url: str
     behind: str
     context: ssl.SSLContext
+    folder: Path
     clients: ExitStack = field(default_factory=ExitStack)
 
     def client(self, url: str, **headers: str) -> httpx2.Client:
         """A client of one of the three addresses."""
         client = httpx2.Client(timeout=20, verify=self.context, base_url=url, headers=headers)
         return self.clients.enter_context(client)
+
+    def proxy(self, **headers: str) -> httpx2.Client:
+        """A client that reaches the server behind as nginx does, from the address that is trusted."""
+        port = self.behind.rpartition(":")[2]
+        transport = httpx2.HTTPTransport(local_address="127.0.0.2")
+        headers = {"host": f"localhost:{port}", **headers}
+        base = f"http://127.0.0.1:{port}"
+        return self.clients.enter_context(
+            httpx2.Client(timeout=20, transport=transport, base_url=base, headers=headers)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +87,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 f"https://localhost:{secure}",
                 f"http://localhost:{port}",
                 context,
+                folder / "server",
             )
             with site.clients:
                 yield site
@@ -114,6 +128,29 @@ def test_forged_headers_do_not_open_the_server_behind(site: Site) -> None:
     assert (page.status_code, page.headers["location"]) == (308, f"{site.url}/sign-in")
     for one in (answer, page):
         assert not {"set-cookie", "strict-transport-security"} & set(one.headers)
+
+
+def test_what_was_shown_in_the_clear_is_dead_only_where_the_proxy_says_so(site: Site) -> None:
+    """A trusted proxy that passes plain http on ends what came by it; silence, and a stranger's claim, end nothing."""
+    browser = site.client(site.url, **OURS)
+    answer = browser.post(
+        "/api/sign-up", json={**SIGN_UP, "email": "exposed@example.com", "carrier": "token"}
+    )
+    bearer = {"authorization": f"Bearer {answer.json()['tokens']['access_token']}"}
+    client = "203.0.113.9"
+    passed = site.proxy(**{"x-forwarded-for": client})
+    direct = site.client(site.behind, **{"x-forwarded-proto": "https"})
+    for one in (passed, direct):
+        assert one.get("/api/session", headers=bearer).status_code == 403
+    assert browser.get("/api/session", headers=bearer).status_code == 200
+    passed.headers["x-forwarded-proto"] = "http"
+    ended = passed.get("/api/session", headers=bearer)
+    assert (ended.status_code, ended.json()["code"]) == (403, "https_required")
+    assert "so it was ended" in ended.json()["detail"]
+    assert browser.get("/api/session", headers=bearer).status_code == 401
+    told = run_gatepost("audit", "tail", "--json", folder=site.folder)
+    (row,) = [one for one in json.loads(told.out)["items"] if one["event"] == "credential_exposed"]
+    assert row["address"] == client
 
 
 def test_in_the_clear_the_proxy_only_sends_on(site: Site) -> None:

@@ -16,7 +16,7 @@ from gatepost.authority import Authority
 from gatepost.settings import load_settings
 from tests.issuing import issue_to
 from tests.processes import stopped, workers_of
-from tests.servers import RunningServer
+from tests.servers import STEADY, RunningServer
 
 WORKERS = 2
 CREDENTIALS = {"email": "ada@example.com", "password": "plenty of quiet words", "carrier": "token"}
@@ -27,8 +27,8 @@ Client = tuple[str, str]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One server of two workers for all tests here, with one account."""
     folder: Path = tmp_path_factory.mktemp("clients")
-    with RunningServer(folder, "--workers", str(WORKERS)) as running:
-        assert httpx2.post(f"{running.url}/api/sign-up", json=CREDENTIALS).status_code == 201
+    with RunningServer(folder, "--workers", str(WORKERS), environment=STEADY) as running:
+        assert httpx2.post(f"{running.url}/api/sign-up", json=CREDENTIALS, timeout=20).status_code == 201
         yield running
 
 
@@ -42,7 +42,7 @@ def made(server: RunningServer, *options: str) -> Client:
 
 def told(server: RunningServer, client: Client, token: str) -> httpx2.Response:
     """What a client is told of a token, on a connection of its own."""
-    return httpx2.post(f"{server.url}/oauth/introspect", auth=client, data={"token": token})
+    return httpx2.post(f"{server.url}/oauth/introspect", auth=client, data={"token": token}, timeout=20)
 
 
 def active(server: RunningServer, client: Client, token: str) -> bool:
@@ -55,7 +55,7 @@ def active(server: RunningServer, client: Client, token: str) -> bool:
 def let_in(server: RunningServer, token: str) -> bool:
     """Whether an access token is let in, on a connection of its own."""
     bearer = {"Authorization": f"Bearer {token}"}
-    status = httpx2.get(f"{server.url}/api/session", headers=bearer).status_code
+    status = httpx2.get(f"{server.url}/api/session", headers=bearer, timeout=20).status_code
     assert status in {200, 401}
     return status == 200
 
@@ -87,7 +87,9 @@ def test_ended_clients_tokens_die_at_every_worker_and_no_others(server: RunningS
     """Known in the memory of both; ended by the command; another client's and our own live on at both."""
     asker = made(server, "--introspect")
     shop, press = made(server, "--service"), made(server, "--service")
-    own = httpx2.post(f"{server.url}/api/sign-in", json=CREDENTIALS).json()["tokens"]["access_token"]
+    own = httpx2.post(f"{server.url}/api/sign-in", json=CREDENTIALS, timeout=20).json()["tokens"][
+        "access_token"
+    ]
     with beside(server) as authority:
         account = authority.accounts.find(CREDENTIALS["email"])
         mine, other = (issue_to(authority, account, client_id) for client_id, _ in (shop, press))
@@ -105,16 +107,16 @@ def test_ended_clients_tokens_die_at_every_worker_and_no_others(server: RunningS
 def test_access_token_revoked_at_one_worker_is_refused_at_each(server: RunningServer) -> None:
     """That one alone, and the receipt says so; its session renews."""
     asker = made(server, "--introspect")
-    tokens = httpx2.post(f"{server.url}/api/sign-in", json=CREDENTIALS).json()["tokens"]
+    tokens = httpx2.post(f"{server.url}/api/sign-in", json=CREDENTIALS, timeout=20).json()["tokens"]
     assert at_each(server, tokens["access_token"]) == [[True]] * WORKERS
     form = {"client_id": "first-party", "token": tokens["access_token"]}
-    answer = httpx2.post(f"{server.url}/oauth/revoke", data=form)
+    answer = httpx2.post(f"{server.url}/oauth/revoke", data=form, timeout=20)
     assert answer.status_code == 200
     assert json.loads(answer.headers["gatepost-receipt"])["state"] == "in_force"
     assert not active(server, asker, tokens["access_token"])
     assert at_each(server, tokens["access_token"]) == [[False]] * WORKERS
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
-    renewed = httpx2.post(f"{server.url}/oauth/token", data=form).raise_for_status().json()
+    renewed = httpx2.post(f"{server.url}/oauth/token", data=form, timeout=20).raise_for_status().json()
     assert at_each(server, renewed["access_token"]) == [[True]] * WORKERS
 
 

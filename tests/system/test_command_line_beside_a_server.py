@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.servers import RunningServer
+from tests.servers import STEADY, RunningServer
 
 PASSWORD = "plenty of quiet words"
 _numbers = count(1)
@@ -23,7 +23,7 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One server for all tests here."""
-    with RunningServer(tmp_path_factory.mktemp("beside")) as running:
+    with RunningServer(tmp_path_factory.mktemp("beside"), environment=STEADY) as running:
         yield running
 
 
@@ -41,17 +41,17 @@ class Person:
         """What the cookie and the access token are answered now."""
         url = f"{self.server.url}/api/session"
         bearer = {"Authorization": f"Bearer {self.tokens['access_token']}"}
-        return self.browser.get(url).status_code, httpx2.get(url, headers=bearer).status_code
+        return self.browser.get(url).status_code, httpx2.get(url, headers=bearer, timeout=20).status_code
 
     def refresh(self) -> httpx2.Response:
         """Use the refresh token."""
         form = {"grant_type": "refresh_token", "refresh_token": self.tokens["refresh_token"]}
-        return httpx2.post(f"{self.server.url}/oauth/token", data=form)
+        return httpx2.post(f"{self.server.url}/oauth/token", data=form, timeout=20)
 
     def sign_in_again(self) -> int:
         """The status of another sign-in with the first password."""
         credentials = {"email": self.email, "password": PASSWORD}
-        return httpx2.post(f"{self.server.url}/api/sign-in", json=credentials).status_code
+        return httpx2.post(f"{self.server.url}/api/sign-in", json=credentials, timeout=20).status_code
 
 
 @contextmanager
@@ -61,7 +61,11 @@ def signed_up(server: RunningServer) -> Iterator[Person]:
     with httpx2.Client(timeout=20) as browser:
         begun = browser.post(f"{server.url}/api/sign-up", json=credentials).raise_for_status().json()
         with_token = {**credentials, "carrier": "token"}
-        tokens = httpx2.post(f"{server.url}/api/sign-in", json=with_token).raise_for_status().json()["tokens"]
+        tokens = (
+            httpx2.post(f"{server.url}/api/sign-in", json=with_token, timeout=20)
+            .raise_for_status()
+            .json()["tokens"]
+        )
         person = Person(server, credentials["email"], begun["account"]["id"], browser, tokens)
         assert person.statuses() == (200, 200)
         yield person
@@ -145,7 +149,7 @@ def test_an_invitation_made_beside_the_server_opens_there(server: RunningServer)
     """The link names the port that this server got, and the form stands behind it."""
     link = server.command("account", "invite", "--role", "support").out.strip()
     assert link.startswith(f"{server.url}/invite/")
-    assert httpx2.get(link).status_code == 200
+    assert httpx2.get(link, timeout=20).status_code == 200
 
 
 def test_a_silent_server_bounds_the_command_and_refuses_afterwards(tmp_path: Path) -> None:
@@ -181,7 +185,7 @@ def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
 
 def test_a_killed_server_leaves_nobody_waiting_after_the_restart(tmp_path: Path) -> None:
     """The row of the dead process is gone: an ending is in force, not bounded."""
-    with RunningServer(tmp_path) as alone, signed_up(alone) as victim:
+    with RunningServer(tmp_path, environment=STEADY) as alone, signed_up(alone) as victim:
         alone.kill9()
         alone.start()
         receipt = json.loads(alone.command("account", "lock", victim.id, "--json").out)["receipt"]

@@ -1,5 +1,6 @@
 """The prefixed cookies in a real Chromium, over TLS with a certificate of a throw-away authority."""
 
+import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser import chromium, person, trust
 from tests.certificates import Certificates, make_certificates
 from tests.nginx import free_port
-from tests.servers import RunningServer
+from tests.servers import RunningServer, run_gatepost
 
 PASSWORD = "heron paints a quiet ladder"
 
@@ -125,6 +126,36 @@ def test_the_redirect_port_sends_pages_on_and_serves_nothing(
         for answer in (*pages, *refused):
             assert "cookie" not in answer.request.headers
             assert not {"set-cookie", "strict-transport-security"} & set(answer.headers)
+
+
+@pytest.mark.parametrize("carrier", ["token", "cookie"])
+def test_what_was_shown_on_the_redirect_port_is_dead_everywhere(
+    server: RunningServer, certificates: Certificates, redirect_port: int, carrier: str
+) -> None:
+    """A program that got the scheme wrong: 403 that says so, and each of the two processes refuses it at once."""
+    context = ssl.create_default_context(cafile=str(certificates.authority))
+    signing_up = {"email": f"{carrier}@example.com", "password": PASSWORD, "carrier": carrier}
+    with httpx2.Client(timeout=20, verify=context) as client:
+        answer = client.post(f"{server.url}/api/sign-up", json=signing_up)
+        if carrier == "token":
+            shown = {"authorization": f"Bearer {answer.json()['tokens']['access_token']}"}
+        else:
+            shown = {"cookie": f"__Host-Http-gatepost={client.cookies['__Host-Http-gatepost']}"}
+        client.cookies.clear()
+        asked = [client.get(f"{server.url}/api/session", headers=shown).status_code for _ in range(4)]
+        assert asked == [200] * 4
+        refused = client.get(f"http://localhost:{redirect_port}/api/session", headers=shown)
+        assert (refused.status_code, refused.json()["code"]) == (403, "https_required")
+        assert "so it was ended" in refused.json()["detail"]
+    for _ in range(6):
+        # A connection of its own each time, so that both processes are asked.
+        with httpx2.Client(timeout=20, verify=context, headers=shown) as thief:
+            assert thief.get(f"{server.url}/api/session").status_code == 401
+            again = thief.get(f"http://localhost:{redirect_port}/account", headers=shown)
+            assert again.status_code == 308
+    told = run_gatepost("audit", "tail", "--account", signing_up["email"], "--json", folder=server.folder)
+    events = [one["event"] for one in json.loads(told.out)["items"]]
+    assert events == ["signed_up", "credential_exposed"]
 
 
 def test_a_typed_address_ends_on_the_page_over_tls(

@@ -23,7 +23,7 @@ from starlette.testclient import TestClient
 from gatepost.core.changes import Event
 from gatepost.stores.sql import SqlStore
 from tests.real_parts import done_otherwise
-from tests.servers import RunningServer
+from tests.servers import STEADY, RunningServer
 from tests.system.faults import Person, is_busy
 from tests.web.house import House, build, session_cookie, sign_in
 
@@ -100,7 +100,7 @@ def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SmallDisk]:
 @pytest.fixture
 def full_server(tmp_path: Path, disk: SmallDisk) -> Iterator[RunningServer]:
     """A server on that disk, which still has room."""
-    with RunningServer(tmp_path / "server") as running:
+    with RunningServer(tmp_path / "server", environment=STEADY) as running:
         yield running
 
 

@@ -136,7 +136,7 @@ def ada(site: Site) -> httpx2.Client:
 
 def verified(site: Site, token: str) -> dict[str, Any]:
     """What a service does with a JWT: another library, the published keys, issuer and audience compared."""
-    keys = jwt.PyJWKSet.from_dict(httpx2.get(f"{site.server.url}/.well-known/jwks.json").json())
+    keys = jwt.PyJWKSet.from_dict(httpx2.get(f"{site.server.url}/.well-known/jwks.json", timeout=20).json())
     key = keys[jwt.get_unverified_header(token)["kid"]]
     return dict(jwt.decode(token, key, algorithms=["ES256"], audience="orders", issuer=site.server.url))
 

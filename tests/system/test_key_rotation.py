@@ -30,15 +30,22 @@ class Client:
     def __init__(self, url: str, number: int) -> None:
         self.url = url
         credentials = {"email": f"client{number}@example.com", "password": PASSWORD}
-        self.cookies = dict(httpx2.post(f"{url}/api/sign-up", json=credentials).raise_for_status().cookies)
+        self.cookies = dict(
+            httpx2.post(f"{url}/api/sign-up", json=credentials, timeout=20).raise_for_status().cookies
+        )
         body = {**credentials, "carrier": "token"}
-        self.tokens = httpx2.post(f"{url}/api/sign-in", json=body).raise_for_status().json()["tokens"]
+        self.tokens = (
+            httpx2.post(f"{url}/api/sign-in", json=body, timeout=20).raise_for_status().json()["tokens"]
+        )
         self.checks = self.refused = self.renewed = self.signed_out = 0
 
     def check(self) -> bool:
         """Whether the access token is taken, on a connection of its own: any worker may answer."""
         bearer = {"Authorization": f"Bearer {self.tokens['access_token']}"}
-        status = httpx2.get(f"{self.url}/api/session", headers=bearer).status_code
+        status = 503
+        # A worker that stood still for a bound cannot tell: it refuses nothing, and is to be asked again.
+        while status == 503:
+            status = httpx2.get(f"{self.url}/api/session", headers=bearer, timeout=20).status_code
         assert status in {200, 401}
         self.checks += 1
         self.refused += status == 401
@@ -47,7 +54,7 @@ class Client:
     def refresh(self) -> None:
         """Renew the tokens."""
         form = {"grant_type": "refresh_token", "refresh_token": self.tokens["refresh_token"]}
-        answer = httpx2.post(f"{self.url}/oauth/token", data=form)
+        answer = httpx2.post(f"{self.url}/oauth/token", data=form, timeout=20)
         if answer.status_code == 200:
             self.tokens = answer.json()
             self.renewed += 1
@@ -56,7 +63,7 @@ class Client:
 
     def has_cookie(self) -> bool:
         """Whether the cookie is taken."""
-        return httpx2.get(f"{self.url}/api/session", cookies=self.cookies).status_code == 200
+        return httpx2.get(f"{self.url}/api/session", cookies=self.cookies, timeout=20).status_code == 200
 
 
 def at_work(clients: list[Client], until: Callable[[], bool], *, renewing: bool) -> list[threading.Thread]:
@@ -80,7 +87,9 @@ def administrator(server: RunningServer) -> dict[str, str]:
     )
     assert created.code == 0, created.error
     body = {"email": "root@example.com", "password": PASSWORD, "carrier": "token"}
-    tokens = httpx2.post(f"{server.url}/api/sign-in", json=body).raise_for_status().json()["tokens"]
+    tokens = (
+        httpx2.post(f"{server.url}/api/sign-in", json=body, timeout=20).raise_for_status().json()["tokens"]
+    )
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
@@ -99,20 +108,20 @@ def test_turning_keys_under_traffic_refuses_no_valid_token(server: RunningServer
     """An administrator and a command turn them again and again; 0 of all checks at two workers are refused."""
     admin = administrator(server)
     clients = [Client(server.url, number) for number in range(3)]
-    over, turns = time.monotonic() + SECONDS, 0
-    threads = at_work(clients, lambda: time.monotonic() > over, renewing=True)
-    while time.monotonic() < over:
+    over, turns = threading.Event(), 0
+    threads = at_work(clients, over.is_set, renewing=True)
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until or turns < 4 or any(client.renewed < 6 for client in clients):
         answer = httpx2.post(f"{server.url}/api/admin/keys/rotate", headers=admin, timeout=20)
         assert answer.status_code == 200, answer.text
         assert server.command("key", "rotate").code == 0
         turns += 2
+    over.set()
     for thread in threads:
         thread.join()
     assert [(client.refused, client.signed_out) for client in clients] == [(0, 0)] * 3
-    assert all(client.checks > 5 and client.renewed > 5 for client in clients)
     assert all(client.has_cookie() and client.check() for client in clients)
     assert len([key for key in keys_of(server) if key["algorithm"] == "ES256"]) == turns + 2
-    assert turns >= 4
 
 
 def test_a_compromised_key_ends_its_tokens_at_every_worker_and_signs_nobody_out(
@@ -125,11 +134,13 @@ def test_a_compromised_key_ends_its_tokens_at_every_worker_and_signs_nobody_out(
     old = [client.tokens["access_token"] for client in clients]
     kid = active(keys_of(server))
     body = {"compromised": kid}
-    answer = httpx2.post(f"{server.url}/api/admin/keys/rotate", headers=admin, json=body)
+    answer = httpx2.post(f"{server.url}/api/admin/keys/rotate", headers=admin, json=body, timeout=20)
     assert answer.status_code == 200
     assert answer.json()["receipt"]["state"] == "in_force"
     statuses = [
-        httpx2.get(f"{server.url}/api/session", headers={"Authorization": f"Bearer {token}"}).status_code
+        httpx2.get(
+            f"{server.url}/api/session", headers={"Authorization": f"Bearer {token}"}, timeout=20
+        ).status_code
         for token in old * 4 * WORKERS
     ]
     assert set(statuses) == {401}
@@ -138,7 +149,7 @@ def test_a_compromised_key_ends_its_tokens_at_every_worker_and_signs_nobody_out(
         assert all(client.check() for _ in range(2 * WORKERS))
         assert client.has_cookie()
     assert sum(client.signed_out for client in clients) == 0
-    published = httpx2.get(f"{server.url}/.well-known/jwks.json").json()["keys"]
+    published = httpx2.get(f"{server.url}/.well-known/jwks.json", timeout=20).json()["keys"]
     assert kid not in {key["kid"] for key in published}
     assert len(published) == 2
 
@@ -147,7 +158,7 @@ def test_the_call_of_an_administrator_turns_keys_and_shows_no_secret(server: Run
     """Without a body; strange fields and keys that are not there are refused; the list may be kept for five minutes."""
     admin = administrator(server)
     url = f"{server.url}/api/admin/keys/rotate"
-    answer = httpx2.post(url, headers=admin)
+    answer = httpx2.post(url, headers=admin, timeout=20)
     assert answer.status_code == 200
     assert answer.json()["known_at"] is None
     assert {name for key in answer.json()["keys"] for name in key} == {
@@ -157,12 +168,17 @@ def test_the_call_of_an_administrator_turns_keys_and_shows_no_secret(server: Run
         "since",
         "created_at",
     }
-    assert httpx2.post(url, headers=admin, json={"compromised": "nobody"}).status_code == 404
-    assert httpx2.post(url, headers=admin, json={"algorithm": "RS256"}).status_code == 422
-    assert httpx2.post(url, headers=admin, json={"master": True}).status_code == 422
-    assert httpx2.post(url, headers=admin, json={"compromised": "a", "algorithm": "ES256"}).status_code == 422
-    assert httpx2.post(url, json={}).status_code == 401
-    kept = httpx2.get(f"{server.url}/.well-known/jwks.json").headers["cache-control"]
+    assert httpx2.post(url, headers=admin, json={"compromised": "nobody"}, timeout=20).status_code == 404
+    assert httpx2.post(url, headers=admin, json={"algorithm": "RS256"}, timeout=20).status_code == 422
+    assert httpx2.post(url, headers=admin, json={"master": True}, timeout=20).status_code == 422
+    assert (
+        httpx2.post(
+            url, headers=admin, json={"compromised": "a", "algorithm": "ES256"}, timeout=20
+        ).status_code
+        == 422
+    )
+    assert httpx2.post(url, json={}, timeout=20).status_code == 401
+    kept = httpx2.get(f"{server.url}/.well-known/jwks.json", timeout=20).headers["cache-control"]
     assert kept == "public, max-age=300"
 
 
@@ -182,19 +198,20 @@ def test_kill_9_while_the_master_key_changes_loses_nothing(server: RunningServer
 
     began = time.monotonic()
     whole = started()
-    assert whole.wait(60) == 0
-    took = time.monotonic() - began
-    ended = 0
-    for part in (0.6, 0.8, 0.9, 1.0):
+    assert whole.wait(100) == 0
+    took, ended, parts = time.monotonic() - began, 0, [0.6, 0.8, 0.9, 1.0]
+    # The machine may be faster from one time to the next: then none of these moments is in the middle.
+    while parts or not ended:
         process = started()
+        began = time.monotonic()
         try:
-            process.wait(took * part)
+            process.wait(took * (parts.pop(0) if parts else 0.6))
+            took = min(took, time.monotonic() - began)
         except subprocess.TimeoutExpired:
             process.kill()
             ended += process.wait() == -9
         assert server.command("key", "rotate").code == 0
         assert client.check()
-    assert ended >= 1
     server.restart()
     assert client.check()
     assert client.has_cookie()

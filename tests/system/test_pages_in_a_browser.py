@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import axe_core_python
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from gatepost.core.emails import parse_email
 from gatepost.core.passwords import Accepted, decide_password
 from tests.browser import chromium
-from tests.system.walked_pages import Site, opened
+from tests.system.walked_pages import Site, crowd, opened
 from tests.web.house import PASSWORD
 
 pytestmark = pytest.mark.needs("chromium")
 
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text()
+STYLE = files("gatepost.web").joinpath("static", "gatepost.css")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LARGEST_PAGE = 60_000
 SHIFTS = """
@@ -32,6 +34,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One site for all of this."""
     with opened(tmp_path_factory.mktemp("site")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def site_of_many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, tuple[str, ...]]]:
+    """A site with full lists, and the pages that show them."""
+    with opened(tmp_path_factory.mktemp("full")) as running:
+        yield running, crowd(running.house)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +73,12 @@ def too_wide(page: Page) -> list[str]:
         .filter((one) => one.getBoundingClientRect().right > width + 0.5)
         .map((one) => one.outerHTML.slice(0, 120));
     }""")
+
+
+def sticking_out(page: Page) -> list[str]:
+    """The cells of tables that are too narrow for what is in them."""
+    return page.evaluate("""() => [...document.querySelectorAll("td, th:not(:has(.unseen))")]
+        .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.outerHTML.slice(0, 200))""")
 
 
 def next_stop(page: Page) -> dict[str, Any]:
@@ -107,11 +122,11 @@ def test_axe_finds_nothing_wrong_with_a_refused_form(site: Site, browser: Browse
 
 def test_page_is_two_requests_and_60_kilobytes(site: Site, browser: Browser) -> None:
     """The page and its style sheet, from this server alone. A live page's stream comes later, and the icon, which a
-    browser keeps for a year, once."""
+    browser keeps for a year, once. What only leads on to a page is none."""
     with site.visited(browser) as page:
-        sent: list[str] = []
+        sent: list[Request] = []
         sizes: dict[str, int] = {}
-        page.on("request", lambda request: sent.append(request.url))
+        page.on("request", lambda request: sent.extend([request]))
         page.on(
             "requestfinished",
             lambda request: sizes.update({request.url: request.sizes()["responseBodySize"]}),
@@ -120,12 +135,44 @@ def test_page_is_two_requests_and_60_kilobytes(site: Site, browser: Browser) -> 
             sent.clear()
             sizes.clear()
             page.goto(site.url + path)
-            files = [url for url in sent if not re.search("/admin/live|/static/gatepost.svg", url)]
+            urls = [request.url for request in sent if request.redirected_to is None]
+            files = [url for url in urls if not re.search("/admin/live|/static/gatepost.svg", url)]
             assert len(files) <= 2, (path, files)
-            assert all(url.startswith(f"{site.url}/") for url in sent), path
+            assert all(request.url.startswith(f"{site.url}/") for request in sent), path
             assert re.fullmatch(r".*/static/gatepost\.css\?v=[0-9a-f]{16}", files[-1]), path
             style = len(page.request.get(files[-1]).body())
             assert len(page.request.get(site.url + path).body()) + style < LARGEST_PAGE, path
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_full_page_is_far_below_60_kilobytes(
+    site_of_many: tuple[Site, tuple[str, ...]], browser: Browser, language: str
+) -> None:
+    """Lists of 200 accounts with the longest names, and an account with 100 sessions: page, its script, style sheet
+    and icon together."""
+    site, paths = site_of_many
+    with site.visited(browser, locale=language) as page:
+        fetched = ("gatepost.css", "gatepost.svg")
+        beside = sum(len(page.request.get(f"{site.url}/static/{name}").body()) for name in fetched)
+        for path in paths:
+            answer = page.request.get(site.url + path, headers={"accept-language": language})
+            assert f'<html lang="{language}"' in answer.text()
+            assert len(answer.body()) + beside < LARGEST_PAGE - 4_000, path
+
+
+def test_style_sheet_is_sent_without_a_rule_lost(site: Site, browser: Browser) -> None:
+    """Comments and blanks stay here; what a browser reads is what is written, and then the brand's colours."""
+    rules = """(text) => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(text);
+      return [...sheet.cssRules].map((rule) => rule.cssText.replaceAll(", ", ","));
+    }"""
+    with site.strange(browser) as page:
+        page.goto(site.url)
+        sent = page.request.get(f"{site.url}/static/gatepost.css").text()
+        written, read = page.evaluate(rules, STYLE.read_text()), page.evaluate(rules, sent)
+    assert (read[:-2], len(read)) == (written, len(written) + 2)
+    assert "/*" not in sent
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -143,7 +190,7 @@ def test_nothing_on_a_page_moves_while_it_loads(site: Site, browser: Browser, wi
 
 
 @pytest.mark.parametrize(
-    ("width", "locale"), [(320, "en-GB"), (360, "de-DE"), (640, "de-DE"), (1280, "en-GB")]
+    ("width", "locale"), [(320, "en-GB"), (360, "de-DE"), (640, "de-DE"), (1280, "de-DE")]
 )
 def test_no_page_is_wider_than_its_window(site: Site, browser: Browser, width: int, locale: str) -> None:
     """At the width of a phone, of a window zoomed to 200 and 400 percent, and with letters of twice the size."""
@@ -151,6 +198,7 @@ def test_no_page_is_wider_than_its_window(site: Site, browser: Browser, width: i
         for path in site.paths:
             page.goto(site.url + path)
             assert too_wide(page) == [], path
+            assert sticking_out(page) == [], path
             if width >= 640:
                 page.evaluate("document.documentElement.style.fontSize = '200%'")
                 assert too_wide(page) == [], path
@@ -185,6 +233,17 @@ def test_whoever_wants_no_motion_sees_none(site: Site, browser: Browser) -> None
         with site.strange(browser, reduced_motion=motion) as page:
             page.goto(site.url)
             assert page.evaluate(durations).split(",")[0] == said
+
+
+def test_nothing_to_press_is_printed(site: Site, signed_in: Page) -> None:
+    """On paper stands what was said and what there is: no button, no menu, no field."""
+    for path in ("/account", "/admin", site.paths[-4]):
+        signed_in.goto(site.url + path)
+        signed_in.emulate_media(media="print")
+        pressed = signed_in.locator("button, .button, nav a, input[type=password]")
+        assert [one.inner_text() for one in pressed.all() if one.is_visible()] == [], path
+        assert signed_in.locator("h1").is_visible()
+        signed_in.emulate_media(media="screen")
 
 
 def test_language_is_changed_by_a_link_and_stays(site: Site, browser: Browser) -> None:

@@ -7,14 +7,21 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from gatepost.core.accounts import Account
+from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.core.emails import parse_email
+from gatepost.core.sessions import Carrier
+from gatepost.testing.records import a_session
 from gatepost.web.routes import ROUTES, Kind
+from tests.browser import PATIENCE
 from tests.web.house import ADA, PASSWORD, House, build
 
 BOSS = "boss@example.com"
@@ -55,7 +62,7 @@ class Site:
         context = browser.new_context(
             **{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         return context
 
 
@@ -77,6 +84,59 @@ def opened(folder: Path) -> Iterator[Site]:
             server.force_exit = True
             thread.join()
             house.close()
+
+
+def crowd(house: House) -> tuple[str, ...]:
+    """Fill every list that grows, in long names; the pages that show them."""
+    people = _many(house)
+    busy = people[0].id
+    now, address = house.clock.now(), "2001:db8:1111:2222:3333:4444:5555:6666"
+    device = "Mobile Safari UI/WKWebView on Windows Server"
+    session = a_session(
+        started_at=now,
+        last_seen_at=now,
+        expires_at=now + timedelta(days=30),
+        address=address,
+        device=device,
+        carrier=Carrier.TOKEN_COOKIE,
+        pos=house.authority.store.position(),
+    )
+    of_whom = [*(one.id for one in people[1:]), *[busy] * 100]
+    sessions = [
+        replace(session, id=f"s{number:021}", handle=f"s{number}".encode(), account_id=account_id)
+        for number, account_id in enumerate(of_whom)
+    ]
+    more = {"before": "member,support", "after": "member,support,admin", "by_session": "x" * 22}
+    acts = [
+        AuditRow(Event.ROLES_CHANGED, now, account_id, people[1].id, None, address, device, more)
+        for account_id in (*(one.id for one in people[2:32]), *[busy] * 30)
+    ]
+    house.authority.commits.commit(Change(at=now, put=tuple(sessions), audit=tuple(acts)))
+    queries = (
+        "",
+        f"?account={busy}",
+        f"?q={busy}",
+        "?q=user",
+        "?q=2001:db8",
+        "?role=admin&locked=false",
+        "/trail",
+    )
+    return tuple(f"/admin{query}" for query in queries)
+
+
+def _many(house: House) -> list[Account]:
+    """200 accounts."""
+    first = house.account(_longest("user000"), "member", "support", "admin")
+    more = [
+        replace(first, id=f"a{number:021}", email=parse_email(_longest(f"user{number:03}")), version=0)
+        for number in range(1, 200)
+    ]
+    house.authority.commits.commit(Change(at=house.clock.now(), put=tuple(more)))
+    return [first, *more]
+
+
+def _longest(name: str) -> str:
+    return f"{name:-<64}@{'.'.join(['d' * 60] * 2)}.example.com"
 
 
 def _furnished(house: House) -> tuple[str, ...]:

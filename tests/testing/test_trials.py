@@ -292,7 +292,7 @@ def test_suites_for_stores_need_no_client_and_no_framework() -> None:
         [sys.executable, "-c", program.format(paths=paths)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.stdout.strip() == "[]", done.stderr

@@ -66,7 +66,7 @@ class Checkout:
     def run(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
         """Exit code, stdout and stderr of `./gate ARGUMENTS`."""
         process = self.start(*arguments, **variables)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=200)
         return process.returncode, out, error
 
     def lines(self, name: str) -> list[str]:

@@ -84,7 +84,7 @@ def test_failed_install_is_done_again(checkout: Checkout) -> None:
 def test_two_starts_at_once_make_one_environment(checkout: Checkout) -> None:
     """The second waits for the first and then uses what it made."""
     starts = [checkout.start("serve") for _ in range(4)]
-    answers = [process.communicate(timeout=60)[0] for process in starts]
+    answers = [process.communicate(timeout=200)[0] for process in starts]
     assert answers == ["runs gatepost serve\n"] * 4
     assert checkout.lines("made") == ["made"]
 
@@ -171,6 +171,17 @@ def test_the_fuzzer_has_an_environment_of_its_own(checkout: Checkout, option: st
     (checkout.root / "requirements/fuzz.lock").write_text("one==1\n")
     checkout.run("test", *([option] if option else []))
     assert any("/fuzz.lock" in line for line in checkout.lines("pip")) is (option == "")
+
+
+@pytest.mark.parametrize("options", [(), ("--long",), ("--long", "--here")])
+def test_rivals_are_there_for_long_tests_only(checkout: Checkout, options: tuple[str, ...]) -> None:
+    """`./gate test --long` makes their environment from its lock, and no other run of the tests does."""
+    for name in ("chromium", "certutil", "curl", "faketime", "nginx"):
+        checkout.program(name, "exit 0")
+    for name in ("fuzz", "rivals"):
+        (checkout.root / f"requirements/{name}.lock").write_text("one==1\n")
+    checkout.run("test", *options)
+    assert any("/rivals.lock" in line for line in checkout.lines("pip")) is (options == ("--long",))
 
 
 def test_settings_of_other_projects_do_not_reach_python(checkout: Checkout) -> None:

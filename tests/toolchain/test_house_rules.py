@@ -11,6 +11,19 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 SOURCES = [path for path in FILES if path.is_relative_to(ROOT / "src")]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
+ASKING = {
+    "get",
+    "head",
+    "options",
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "request",
+    "stream",
+    "Client",
+    "AsyncClient",
+}
 EMPTY_WORDS = {"utils", "helpers", "common", "manager", "data", "info", "misc", "base"}
 
 
@@ -31,6 +44,17 @@ def long_functions(source: str) -> list[str]:
     return found
 
 
+def impatient_calls(source: str) -> list[str]:
+    """Calls of the HTTP client over a real network that leave its five seconds as they are."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("httpx2."):
+            word, given = ast.unparse(node.func).partition(".")[2], {one.arg for one in node.keywords}
+            if word in ASKING and not given & {"timeout", "transport", None}:
+                found.append(f"line {node.lineno}: {word}")
+    return found
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_and_functions_keep_their_sizes(path: Path) -> None:
     """A file has at most 400 lines, a function at most 40."""
@@ -46,6 +70,26 @@ def test_files_and_classes_are_named_for_their_subject(path: Path) -> None:
         node.name.lower() for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
     }
     assert not {path.stem.lower(), path.parent.name.lower(), *classes} & EMPTY_WORDS
+
+
+def test_whoever_asks_a_real_server_says_how_long_it_waits() -> None:
+    """On a busy machine a sign-in takes longer than the client's own five seconds, and that is no fault of ours."""
+    tests = [path for path in FILES if path.is_relative_to(ROOT / "tests")]
+    assert [name_of(path) for path in tests if impatient_calls(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "impatient"),
+    [
+        ("httpx2.get(url)", True),
+        ("httpx2.get(url, timeout=20)", False),
+        ("httpx2.Client(transport=wire)", False),
+        ("httpx2.Response(200)", False),
+    ],
+)
+def test_the_rule_of_patience_knows_who_asks(call: str, impatient: bool) -> None:
+    """A request, and what makes them; not an answer that a test writes."""
+    assert bool(impatient_calls(call)) is impatient
 
 
 @pytest.mark.parametrize(("body_lines", "too_long"), [(39, False), (40, True)])

@@ -26,7 +26,7 @@ def test_anywhere():
 def test_size(request):
     assert request.config.getoption("--long") in (True, False)
 """
-INI = "[pytest]\nmarkers =\n    needs(*parts): real parts\n"
+INI = "[pytest]\nmarkers =\n    needs(*parts): real parts\n    long: with --long only\n"
 
 
 def run_suite(folder: Path, *options: str, parts: tuple[str, ...] = ()) -> tuple[int, str]:
@@ -43,7 +43,7 @@ def run_suite(folder: Path, *options: str, parts: tuple[str, ...] = ()) -> tuple
         env={"PATH": str(programs), "PYTHONPATH": os.pathsep.join([str(ROOT)])},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -67,6 +67,18 @@ def test_here_leaves_out_what_cannot_run_and_lists_it(tmp_path: Path, workers: t
     assert "test_suite.py::test_in_a_browser_over_tls: chromium" in output.splitlines()
     assert "2 passed" in output.splitlines()[-1]
     assert "skipped" not in output
+
+
+def test_what_is_long_runs_with_long_only(tmp_path: Path) -> None:
+    """It is neither a failure nor a skip without it, though its part be missing; with it, it is a test like any."""
+    (tmp_path / "test_long.py").write_text(
+        'import pytest\n\n@pytest.mark.long\n@pytest.mark.needs("chromium")\ndef test_it():\n    pass\n'
+    )
+    code, output = run_suite(tmp_path, "test_long.py", "test_suite.py::test_anywhere")
+    assert (code, "1 passed, 1 deselected" in output) == (pytest.ExitCode.OK, True)
+    (tmp_path / "bin").rename(tmp_path / "before")
+    code, output = run_suite(tmp_path, "test_long.py", "--long")
+    assert (code, "this machine lacks chromium" in output) == (pytest.ExitCode.TESTS_FAILED, True)
 
 
 def test_whole_machine_runs_everything(tmp_path: Path) -> None:

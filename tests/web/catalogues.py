@@ -23,8 +23,9 @@ TEMPLATES = PACKAGE / "web/templates"
 FLOORS = ("errors.py", "core", "services", "web")
 # These answer programs, which are always answered in English.
 FOR_PROGRAMS = {
-    "admin.py", "api.py", "bodies.py", "client_checks.py", "clients.py", "feed.py", "gateway.py", "metrics.py",
-    "oauth.py", "reading.py", "token_introspection.py", "token_revocation.py",
+    "admin.py", "admin_bodies.py", "admin_verifiers.py", "api.py", "awaiting.py", "bodies.py", "client_checks.py",
+    "clients.py", "feed.py", "feed_question.py", "gateway.py", "metrics.py", "oauth.py", "oauth_bodies.py",
+    "reading.py", "receipt_bodies.py", "token_introspection.py", "token_revocation.py",
 }  # fmt: skip
 KEYWORDS = {"_": None, "_n": (1, 2)}
 LANGUAGES = ("de",)
@@ -48,7 +49,7 @@ def texts() -> dict[Text, set[str]]:
         for text in in_template(path.read_bytes()):
             found.setdefault(text, set()).add(path.name)
     for path in modules():
-        for one in in_python(path.read_text()):
+        for one in filter(None, in_python(path.read_text())):
             found.setdefault(one, set()).add(path.name)
     return found
 

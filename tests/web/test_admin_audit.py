@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from gatepost.cli.items import audit_item
-from gatepost.web.bodies import AuditRowOut
+from gatepost.web.admin_bodies import AuditRowOut
+from gatepost.web.answers import audit_body
 from tests.web.house import ADA, House, is_problem, sign_in
 
 BOSS = "boss@example.com"
@@ -43,7 +43,7 @@ def test_rows_come_page_by_page_in_the_order_of_their_numbers(house: House, boss
 def test_rows_are_those_of_the_command_line(house: House, boss: TestClient) -> None:
     """Letter by letter."""
     rows = house.authority.audit.page(limit=200)
-    assert listed(boss, limit=200) == [audit_item(number, row) for number, row in rows]
+    assert listed(boss, limit=200) == [audit_body(number, row) for number, row in rows]
 
 
 @pytest.mark.parametrize("by", ["id", "email"])

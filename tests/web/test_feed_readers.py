@@ -15,7 +15,7 @@ from gatepost.core.revocation import ClientEnded
 from gatepost.core.secrets import Secret, digest
 from gatepost.errors import BadRequest, InvalidClient
 from gatepost.services.known_clients import KnownClient
-from gatepost.web.feed import parse_wanted
+from gatepost.web.feed_question import parse_wanted
 from tests.web.asking_clients import INTROSPECT, asker, basic
 from tests.web.house import ADA, House, is_problem
 from tests.web.readers import reader
@@ -190,7 +190,7 @@ def test_whatever_is_asked_is_a_question_or_refused(query: bytes) -> None:
     except BadRequest:
         return
     assert 0 <= wanted.wait < 1_000_000
-    assert len(wanted.instance or "") <= 64
+    assert wanted.named is None or len(wanted.named.instance) <= 64
 
 
 def test_other_methods_are_told_which_there_is(house: House) -> None:

@@ -107,10 +107,10 @@ def test_refusals_are_said_in_the_language_of_the_page(house: House) -> None:
     short = client.post("/sign-up", data={"email": "new@example.com", "password": "kurz"}).text
     assert "mindestens 15 Zeichen" in short
     common = client.post("/sign-up", data={"email": "new@example.com", "password": "qwertzuiopasdfgh"}).text
-    assert "an der Tastatur entlang. Drei oder vier" in common
+    assert "den Ziffern oder der Tastatur. Drei oder vier" in common
     signed_in = house.signed_in("third@example.com")
     wrong = signed_in.post("/account/password?lang=de", data={"current": "no", "new": PASSWORD})
-    assert "Das jetzige Passwort stimmt nicht." in wrong.text
+    assert "Das aktuelle Passwort stimmt nicht." in wrong.text
     missing = client.get("/nothing")
     assert (missing.status_code, "Nicht gefunden" in missing.text) == (404, True)
     assert "<title>Problem: Registrieren · Gatepost</title>" in short
@@ -122,11 +122,12 @@ def test_whole_account_page_is_german(house: House) -> None:
     client = house.browser(**{"accept-language": "de"})
     agent = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}
     client.post("/sign-in", data={"email": ADA, "password": PASSWORD}, headers=agent)
+    house.holder_of(ADA)
     text = client.get("/account").text
     for said in (
         "Firefox unter Linux",
         "Diese hier",
-        "Zuletzt gesehen: ",
+        "Zuletzt aktiv: ",
         "einem Cookie des Browsers",
         "Mitglied seit",
     ):

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.timeout(900)
 
 BOSS = "boss@example.com"
 FULL, SHORT = (100_000, 10), (2_000, 10)
-# Most take a few milliseconds on a machine that does nothing else. A scan of a million sessions takes seconds.
+# Of this process's own work, not of the clock: what else the machine does is not in it. Most take a few milliseconds;
+# a scan of a million sessions takes seconds.
 SECONDS = 0.5
 _ACCOUNT = (
     "INSERT INTO account (id, email_typed, email_key, password_hash, roles, email_verified, created_at, ended_pos, "
@@ -81,7 +82,10 @@ def fill(house: House, file: Path, accounts: int, each: int) -> None:
 
 PAGES = {
     "signed in now": "/admin",
-    "accounts, further on": "/admin?accounts=a000000000000000001500",
+    "accounts, further on": "/admin?accounts=2026-11-21T12:00:00%2B00:00~a000000000000000001500",
+    "locked accounts": "/admin?locked=true",
+    "administrators": "/admin?role=admin",
+    "found by account id": "/admin?q=a000000000000000001234",
     "found by e-mail": "/admin?q=user001234",
     "found by a part that few have": "/admin?q=001999@",
     "found by nobody": "/admin?q=nobody-has-this",
@@ -95,6 +99,7 @@ PAGES = {
     "keys": "/admin/keys",
     "api: accounts": "/api/admin/accounts?limit=200",
     "api: accounts found": "/api/admin/accounts?q=user001234",
+    "api: locked accounts": "/api/admin/accounts?locked=true",
     "api: sessions": "/api/admin/sessions?limit=200",
     "api: sessions, last used first": "/api/admin/sessions?limit=200&order=last_seen",
     "api: sessions found": "/api/admin/sessions?q=user001234",
@@ -115,9 +120,9 @@ def test_a_page_costs_what_it_holds(filled: tuple[House, TestClient], name: str)
     _, boss = filled
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         answer = boss.get(PAGES[name])
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
         assert answer.status_code == 200
     print(f"{name:32} {min(took) * 1000:8.1f} ms {len(answer.content):8} bytes")
     assert min(took) < SECONDS
@@ -145,9 +150,9 @@ def test_a_look_of_the_live_page_costs_what_it_shows(filled: tuple[House, TestCl
         "live: trail": lambda: authority.audit.back(limit=8),
         "live: present": lambda: authority.presence.newest(limit=25),
     }.items():
-        began = time.perf_counter()
+        began = time.process_time()
         look()
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         print(f"{name:32} {took * 1000:8.1f} ms")
         assert took < SECONDS
 
@@ -157,9 +162,9 @@ def test_an_act_costs_what_it_changes(filled: tuple[House, TestClient], name: st
     """Ending everybody too: one fact, whatever the number of sessions."""
     _, boss = filled
     method, path, body = ACTS[name]
-    began = time.perf_counter()
+    began = time.process_time()
     answer = boss.request(method, path, json=body)
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     print(f"{name:32} {took * 1000:8.1f} ms")
     assert answer.status_code == 200, answer.text
     assert took < SECONDS
@@ -169,9 +174,9 @@ def test_after_everybody_was_ended_the_living_are_found(filled: tuple[House, Tes
     """The page looks past the dead, and does not read them all."""
     _, boss = filled
     sign_in(boss, BOSS)
-    began = time.perf_counter()
+    began = time.process_time()
     text = boss.get("/admin").text
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     print(f"{'signed in now, after everyone':32} {took * 1000:8.1f} ms")
     assert BOSS in text
     assert took < SECONDS

@@ -21,7 +21,7 @@ from tests.web.house import ADA, House, is_problem, sign_in
 
 BOSS = "boss@example.com"
 CARRIERS = ["cookie", "sealed", "token", "token-cookie"]
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -43,15 +43,15 @@ def served(house: House) -> Iterator[str]:
 class Watcher:
     """One who watches, in a thread: every event as it comes, and whether it is over."""
 
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
+    def __init__(self, url: str, headers: dict[str, str], query: str = "") -> None:
         self.seen: list[dict[str, Any]] = []
         self.status = 0
-        self._url, self._headers = url, headers
+        self._url, self._headers = f"{url}/admin/live{query}", headers
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
-        with httpx2.stream("GET", f"{self._url}/admin/live", headers=self._headers, timeout=20) as answer:
+        with httpx2.stream("GET", self._url, headers=self._headers, timeout=20) as answer:
             self.status = answer.status_code
             for line in answer.iter_lines():
                 if line.startswith("data: "):
@@ -147,9 +147,11 @@ def test_many_watchers_cost_what_one_costs(house: House, served: str) -> None:
     watchers = [Watcher(served, headers) for _ in range(10)]
     assert all(watcher.sees(BOSS, "present") for watcher in watchers)
     with counted(house) as looks:
+        began = time.monotonic()
         time.sleep(2.2)
+        seconds = time.monotonic() - began
     # Each second one look at the trail; who is there at most every fifth, which takes two.
-    assert 1 <= len(looks) <= 6
+    assert 1 <= len(looks) <= (seconds + 1) + 2 * (seconds / 5 + 1)
     house.authority.leaving = True
     assert all(watcher.over for watcher in watchers)
     with counted(house) as looks:

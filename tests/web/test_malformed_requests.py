@@ -6,7 +6,6 @@ At every row of the table, with and without a session of every kind: no error of
 import asyncio
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -122,9 +121,6 @@ def test_wrong_requests_meet_no_error_of_ours_and_leave_nothing_in_memory(
     server: RunningServer, pytestconfig: pytest.Config
 ) -> None:
     """No 5xx, no traceback; the second half takes less than 10 MB more than the first; it still serves."""
-    with ThreadPoolExecutor(16) as pool:
-        # Each thread of the server keeps what one hash takes; let all have hashed before anything is measured.
-        list(pool.map(cookies_of_everybody, [server] * 16))
     rounds = (LONG if pytestconfig.getoption("--long") else SHORT) // ROUND
     port = int(server.url.rpartition(":")[2])
     found: dict[str, int] = {}

@@ -209,6 +209,10 @@ def test_what_one_process_counted_carries_its_number(house: House) -> None:
         "gatepost_log_head",
         "gatepost_log_followers",
         "gatepost_log_slowest_lag",
+        "gatepost_verifiers",
+        "gatepost_verifiers_unheard",
+        "gatepost_verifiers_slowest_lag",
+        "gatepost_verifiers_slowest_lag_seconds",
     }
     for line in ask(house).text.splitlines():
         if not line.startswith("#"):

@@ -237,3 +237,10 @@ def test_token_of_the_address_line_is_refused(house: House) -> None:
     assert is_problem(answer, 400, "malformed")
     assert held.access not in answer.text
     assert ADA not in answer.text
+
+
+def test_a_refresh_token_holds_two_secrets_of_256_bits(house: House) -> None:
+    """Beside its id, 128 bits that are no secret; each from the machine's own source, and never the same twice."""
+    parts = [house.holder(f"a{number}@example.com").refresh.split(".") for number in range(3)]
+    assert {tuple(len(urlsafe_b64decode(part + "==")) for part in one) for one in parts} == {(16, 32, 32)}
+    assert len({part for one in parts for part in one}) == 9

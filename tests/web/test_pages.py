@@ -181,6 +181,30 @@ def test_newer_link_replaces_the_older(house: House) -> None:
     assert house.browser().get(f"/invite/{newer}").status_code == 200
 
 
+def test_only_the_first_administrator_is_called_so(house: House) -> None:
+    """A link for another says that; one for another role is about one's own account."""
+    first = house.authority.accounts.invite("admin", "test").reveal()
+    assert "<h1>Make the first administrator</h1>" in house.browser().get(f"/invite/{first}").text
+    house.account(BOSS, "admin")
+    text = house.browser().get(f"/invite/{first}").text
+    assert "<h1>Make an administrator&#39;s account</h1>" in text
+    assert "first administrator" not in text
+    refused = house.browser().post(f"/invite/{first}", data={"email": ADA, "password": "short"})
+    assert "<h1>Make an administrator&#39;s account</h1>" in refused.text
+    other = house.authority.accounts.invite("support", "test").reveal()
+    assert "<h1>Make your account</h1>" in house.browser().get(f"/invite/{other}").text
+
+
+def test_whoever_forgot_the_password_is_told_what_to_do(house: House) -> None:
+    """The same before and after a refusal, for an e-mail that is known and for one that is not."""
+    house.account()
+    help_text = "whoever runs this site can give you a new one"
+    assert help_text in house.browser().get("/sign-in").text
+    for email in (ADA, "nobody@example.com"):
+        refused = house.browser().post("/sign-in", data={"email": email, "password": "wrong"})
+        assert (refused.status_code, help_text in refused.text) == (401, True)
+
+
 def test_administrator_acts_by_forms(house: House) -> None:
     """Lock, unlock, roles, endings: each answers with the page, and bites at once."""
     boss, client = house.signed_in(BOSS, "admin"), house.signed_in()
@@ -196,7 +220,7 @@ def test_administrator_acts_by_forms(house: House) -> None:
     assert client.get("/api/session").status_code == 401
     client.post("/sign-in", data={"email": ADA, "password": PASSWORD})
     target = client.get("/api/session").json()["session"]["id"]
-    assert "signed out" in boss.post(f"/admin/sessions/{target}/end", data={}).text
+    assert boss.post(f"/admin/sessions/{target}/end", data={}).status_code == 303
     assert client.get("/api/session").status_code == 401
     assert boss.post(f"{path}/roles", data={"roles": ["emperor"]}).status_code == 422
     assert boss.post("/admin/accounts/nobody/lock", data={}).status_code == 404

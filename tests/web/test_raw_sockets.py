@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -22,18 +23,17 @@ def port_of(server: RunningServer) -> int:
 
 
 def talk(server: RunningServer, sent: bytes, *, half_close: bool = False) -> bytes:
-    """Send bytes over one connection; everything that comes back until the other side is silent or gone."""
+    """Send bytes over one connection; everything that comes back until the other side closes it, which it must."""
     received = b""
-    with socket.create_connection(("127.0.0.1", port_of(server)), timeout=5) as connection:
-        try:
-            connection.sendall(sent)
-            if half_close:
-                connection.shutdown(socket.SHUT_WR)
-            connection.settimeout(0.5)
-            while part := connection.recv(65_536):
-                received += part
-        except (TimeoutError, ConnectionError):
-            pass
+    with (
+        socket.create_connection(("127.0.0.1", port_of(server)), timeout=60) as connection,
+        suppress(ConnectionError),
+    ):
+        connection.sendall(sent)
+        if half_close:
+            connection.shutdown(socket.SHUT_WR)
+        while part := connection.recv(65_536):
+            received += part
     return received
 
 
@@ -93,7 +93,8 @@ def test_broken_request_is_refused(server: RunningServer, kind: str) -> None:
 def test_absolute_target_changes_no_link(server: RunningServer) -> None:
     """RFC 9112 section 3.2.2: whatever the target names, every link begins with our own address."""
     request = (
-        b"GET http://evil.com/.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        b"GET http://evil.com/.well-known/oauth-authorization-server HTTP/1.1\r\nHost: localhost\r\n"
+        b"Connection: close\r\n\r\n"
     )
     received = talk(server, request)
     assert b"evil.com" not in received
@@ -117,10 +118,10 @@ def test_smuggled_request_is_not_served(server: RunningServer) -> None:
     assert statuses(talk(server, outer + inner)) == [400]
 
 
-@pytest.mark.parametrize("cut", [0, 1, len(BODY) // 2, len(BODY) - 1])
-def test_aborted_sign_up_makes_no_account(server: RunningServer, cut: int) -> None:
-    """The connection ends before the body does; afterwards the address is free."""
-    talk(server, HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[:cut], half_close=True)
+def test_aborted_sign_up_makes_no_account(server: RunningServer) -> None:
+    """The connection ends before the body does, wherever; afterwards the address is free."""
+    for cut in (0, 1, len(BODY) // 2, len(BODY) - 1):
+        talk(server, HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[:cut], half_close=True)
     form = b"email=eve%40example.com&password=three+or+four+words+do+it"
     kind = b"Content-Type: application/x-www-form-urlencoded\r\n"
     head = b"POST /sign-up HTTP/1.1\r\nHost: localhost\r\n" + kind
@@ -130,7 +131,7 @@ def test_aborted_sign_up_makes_no_account(server: RunningServer, cut: int) -> No
 
 def test_crowd_of_idle_connections_blocks_nobody(server: RunningServer) -> None:
     """A hundred that have said half a request each; the next one is answered."""
-    idle = [socket.create_connection(("127.0.0.1", port_of(server)), timeout=5) for _ in range(100)]
+    idle = [socket.create_connection(("127.0.0.1", port_of(server)), timeout=60) for _ in range(100)]
     try:
         for connection in idle:
             connection.sendall(

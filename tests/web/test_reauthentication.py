@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +14,9 @@ from gatepost.authority import Machine
 from gatepost.core.changes import Event
 from gatepost.machine import SystemRandomness
 from gatepost.testing.clock import TurnableClock
+from gatepost.web.checks import freshly_signed_in
+from gatepost.web.routes import PAGES
+from tests.processes import wait_until
 from tests.web.house import ADA, CHEAP, PASSWORD, Build, House, is_problem, set_cookies, settings_in, sign_in
 
 BOSS = "boss@example.com"
@@ -32,6 +36,12 @@ def bear(client: TestClient, answer: Response) -> Response:
     if "tokens" in answer.json():
         client.headers["authorization"] = f"Bearer {answer.json()['tokens']['access_token']}"
     return answer
+
+
+def later(house: House, **time: int) -> None:
+    """Let time go by. On a busy machine the log is not read again within the wait of one request."""
+    house.clock.turn(**time)
+    wait_until(house.authority.follower.catch_up, "the log was not read again")
 
 
 def dangerous(house: House, client: TestClient) -> Response:
@@ -61,9 +71,9 @@ def test_an_old_sign_in_shows_the_password_and_goes_on(building: Build, carrier:
     house.account(BOSS, "admin")
     house.account(ADA)
     client = enter(house, carrier)
-    house.clock.turn(seconds=299)
+    later(house, seconds=299)
     assert dangerous(house, client).status_code == 200
-    house.clock.turn(seconds=1)
+    later(house, seconds=1)
     refused = dangerous(house, client)
     assert is_problem(refused, 403, "reauthentication_required")
     challenge = refused.headers["www-authenticate"]
@@ -95,7 +105,7 @@ def test_it_is_a_new_session_that_goes_on_with_the_data(manned: House, carrier: 
 def test_a_wrong_password_gives_nothing_and_is_noted(manned: House) -> None:
     """401, no cookie touched, the session goes on as it was, and the trail says so."""
     client = enter(manned, "cookie")
-    manned.clock.turn(minutes=15)
+    later(manned, minutes=15)
     answer = client.post("/api/reauthenticate", json={"password": "not the password at all"})
     assert is_problem(answer, 401, "invalid_credentials")
     assert set_cookies(answer) == []
@@ -132,6 +142,7 @@ def test_one_s_own_password_is_asked_for_and_not_anybody_s(manned: House) -> Non
     ("method", "path", "body"),
     [
         ("POST", "/api/admin/accounts/{id}/lock", None),
+        ("POST", "/api/admin/accounts/{id}/unlock", None),
         ("PUT", "/api/admin/accounts/{id}/roles", {"roles": ["member"]}),
         ("DELETE", "/api/admin/sessions?confirm=everyone", None),
         ("POST", "/api/admin/keys/rotate", {}),
@@ -141,7 +152,7 @@ def test_one_s_own_password_is_asked_for_and_not_anybody_s(manned: House) -> Non
 def test_every_dangerous_call_asks(manned: House, method: str, path: str, body: Any) -> None:
     """And nothing has happened."""
     client = enter(manned, "cookie")
-    manned.clock.turn(minutes=15)
+    later(manned, minutes=15)
     before = manned.counts()
     account = manned.authority.accounts.find(ADA)
     answer = client.request(method, path.format(id=account.id), json=body)
@@ -150,12 +161,69 @@ def test_every_dangerous_call_asks(manned: House, method: str, path: str, body: 
     assert manned.authority.accounts.find(ADA) == account
 
 
+def test_every_dangerous_form_asks_and_leads_back_to_a_page() -> None:
+    """Each act by a button that asks as a call asks as a form, and has a page at the same address to come back to."""
+    pages = {route.path for route in PAGES if route.method == "GET"}
+    forms = {route.path for route in PAGES if freshly_signed_in in route.checks and route.method == "POST"}
+    assert forms == {
+        "/admin/everyone",
+        "/admin/keys/rotate",
+        "/admin/keys/{kid}/withdraw",
+        "/admin/accounts/{account_id}/lock",
+        "/admin/accounts/{account_id}/unlock",
+        "/admin/accounts/{account_id}/roles",
+    }
+    assert forms <= pages
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/admin/accounts/{id}/lock", {}),
+        ("/admin/accounts/{id}/unlock", {}),
+        ("/admin/accounts/{id}/roles", {"roles": ["support"]}),
+        ("/admin/everyone", {"confirm": "everyone"}),
+        ("/admin/keys/rotate", {}),
+        ("/admin/keys/{kid}/withdraw", {"confirm": "withdraw"}),
+    ],
+)
+def test_every_dangerous_button_asks(manned: House, path: str, form: dict[str, Any]) -> None:
+    """And nothing has happened; with the password shown the way back is a page that is there."""
+    client = enter(manned, "cookie")
+    account = manned.authority.accounts.lock(ADA, "test").account
+    kid = manned.authority.ring.signing.verifying.kid
+    later(manned, minutes=15)
+    before = manned.counts()
+    sent = client.post(path.format(id=account.id, kid=kid), data=form)
+    assert (sent.status_code, manned.counts()) == (303, before)
+    assert manned.authority.accounts.find(ADA) == account
+    (back,) = parse_qs(urlsplit(sent.headers["location"]).query)["next"]
+    done = client.post("/reauthenticate", data={"password": PASSWORD, "next": back})
+    assert (done.status_code, done.headers["location"]) == (303, back)
+    assert client.get(back, follow_redirects=True).status_code == 200
+
+
+def test_from_the_unlock_button_the_way_back_is_the_account(manned: House) -> None:
+    """There the button is pressed again, and now it does what it says."""
+    client = enter(manned, "cookie")
+    account = manned.authority.accounts.lock(ADA, "test").account
+    path = f"/admin/accounts/{account.id}/unlock"
+    later(manned, minutes=15)
+    assert client.post(path).headers["location"] == f"/reauthenticate?next={quote_plus(path)}"
+    client.post("/reauthenticate", data={"password": PASSWORD, "next": path})
+    page = client.get(path)
+    assert (page.status_code, f'action="{path}"' in page.text, ADA in page.text) == (200, True, True)
+    assert "The account is unlocked." not in page.text
+    assert "The account is unlocked." in client.post(path).text
+    assert manned.authority.accounts.find(ADA).locked_at is None
+
+
 def test_the_page_leads_back_to_what_was_being_done(manned: House) -> None:
     """From the form with the roles that were ticked, over the password, to the same page with the same roles."""
     client = enter(manned, "cookie")
     account = manned.authority.accounts.find(ADA)
     path = f"/admin/accounts/{account.id}/roles"
-    manned.clock.turn(minutes=15)
+    later(manned, minutes=15)
     sent = client.post(path, data={"roles": ["member", "support"], "csrf": "x"})
     assert sent.status_code == 303
     asked = client.get(sent.headers["location"])
@@ -177,7 +245,7 @@ def test_the_page_leads_back_to_what_was_being_done(manned: House) -> None:
 def test_a_page_that_was_only_looked_at_leads_back_with_its_address(manned: House) -> None:
     """The query of the address line, as it was."""
     client = enter(manned, "cookie")
-    manned.clock.turn(minutes=15)
+    later(manned, minutes=15)
     account = manned.authority.accounts.find(ADA)
     sent = client.get(f"/admin/accounts/{account.id}/roles?roles=support")
     assert sent.headers["location"] == (
@@ -195,7 +263,7 @@ def test_it_leads_there_and_back_under_a_prefix(tmp_path: Path) -> None:
     account, client = house.account(BOSS, "admin"), house.browser()
     client.post("/auth/api/sign-in", json={"email": BOSS, "password": PASSWORD})
     assert 'data-follow="/auth/admin/live"' in client.get("/auth/admin").text
-    clock.turn(minutes=15)
+    later(house, minutes=15)
     back = f"/auth/admin/accounts/{account.id}/roles?roles=admin"
     sent = client.get(back)
     assert sent.headers["location"].startswith("/auth/reauthenticate?next=%2Fauth%2Fadmin")

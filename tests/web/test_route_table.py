@@ -16,9 +16,10 @@ from gatepost.authority import Authority
 from gatepost.core.sessions import Carrier, Origin
 from gatepost.services.beginnings import CookieIssued, Wish
 from gatepost.testing.clock import TurnableClock
-from gatepost.web import checks, client_checks
+from gatepost.web import awaiting, checks, client_checks
 from gatepost.web.app import make_app
 from gatepost.web.checks import Check
+from gatepost.web.declared import REFUSALS
 from gatepost.web.metrics import metrics_reader
 from gatepost.web.routes import ROUTES, Kind, Route
 from tests.web.house import ADA, DEAD, PASSWORD, House, build
@@ -172,6 +173,11 @@ def from_elsewhere(scene: Scene, table: tuple[Route, ...], route: Route) -> Resp
     return scene.ask(table, route, [("cookie", scene.cookie("admin"))])
 
 
+def endless_wait(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
+    """For verifiers, by somebody who may do everything."""
+    return scene.ask(table, route, [OURS, ("cookie", scene.cookie("admin"))], query="?wait=31")
+
+
 def secret_in_the_address(scene: Scene, table: tuple[Route, ...], route: Route) -> Response:
     """Of a client, where logs would keep it."""
     return scene.ask(table, route, [OURS], query="?client_secret=x")
@@ -204,6 +210,7 @@ TEETH: dict[Check, Teeth] = {
     metrics_reader: Teeth(from_elsewhere, 403, "forbidden"),
     checks.few_visits: Teeth(second_visit, 429, "slow_down"),
     checks.few_sign_ups: Teeth(second_visit, 429, "slow_down"),
+    awaiting.a_wait: Teeth(endless_wait, 400, "malformed"),
     client_checks.nothing_in_the_address: Teeth(secret_in_the_address, 400, "malformed"),
     client_checks.introspecting_client: Teeth(no_client, 401, "invalid_client"),
     client_checks.any_client: Teeth(no_client, 401, "invalid_client"),
@@ -297,6 +304,15 @@ def test_every_check_is_tried() -> None:
     """No check stands in the table that the tests above do not know."""
     used = {check for route in ROUTES for check in route.checks}
     assert used == {*TEETH, *SESSION_CHECKS, *LOOKING}
+
+
+def test_every_check_says_what_it_refuses() -> None:
+    """The description of a call has the code of each of its checks, and of no check that is gone."""
+    assert set(REFUSALS) == {check for route in ROUTES for check in route.checks}
+    assert all(REFUSALS.values())
+    for check, teeth in TEETH.items():
+        kinds = REFUSALS[check]
+        assert (teeth.status, teeth.code) in {(kind.status, kind.code) for kind in kinds}, check.__name__
 
 
 def test_no_two_rows_answer_one_request() -> None:

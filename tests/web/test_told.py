@@ -100,7 +100,7 @@ def test_account_with_a_hundred_sessions_is_shown_in_pages(house: House) -> None
     ("path", "status", "title", "advice"),
     [
         ("/nothing", 404, "Not found", "The address may be mistyped"),
-        ("/admin", 403, "Not allowed", "If you followed a link from another site"),
+        ("/admin", 403, "Not allowed", "If you should be allowed to, ask"),
         ("/?access_token=x", 400, "That did not work", "Go back, load the page again"),
     ],
 )
@@ -116,6 +116,15 @@ def test_refusal_is_a_page_that_says_what_to_do(
     assert ('class="button primary" href="/account"' in answer.text) == (path == "/admin")
 
 
+def test_refusal_of_another_site_says_where_to_begin(house: House) -> None:
+    """It is 403 as well, and has nothing to do with what an account is allowed to do."""
+    headers = {"sec-fetch-site": "cross-site", "accept": "text/html"}
+    answer = house.signed_in().post("/account/sessions/end-others", data={}, headers=headers)
+    assert answer.status_code == 403
+    assert "If you followed a link from another site, open the page from here instead." in answer.text
+    assert "ask whoever runs this site" not in answer.text
+
+
 def test_page_says_when_to_come_back(house: House) -> None:
     """503 with Retry-After and with words that take the fright away, in German too."""
     client = house.signed_in()
@@ -124,7 +133,7 @@ def test_page_says_when_to_come_back(house: House) -> None:
     answer = client.get("/account", headers={"accept-language": "de"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, str(Stale.retry_after))
     assert "Sie sind noch angemeldet" in answer.text
-    assert "Es ist nichts verloren." in answer.text
+    assert "Es ist nichts verloren gegangen." in answer.text
 
 
 def test_own_session_stands_first_among_the_cards(house: House) -> None:

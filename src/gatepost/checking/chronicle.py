@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from gatepost.core.ports import LogAnswer
@@ -45,13 +46,19 @@ class Page:
             return None
         return tuple(row for row in self.rows[at + 1 : self.count] if isinstance(row, Logged))
 
+    def moment_after(self, seq: int) -> datetime | None:
+        """When the first fact after this number was committed; None where it is not kept here, or there is none."""
+        at = bisect_left(self.rows, seq + 1, hi=self.count, key=_seq)
+        found = self.rows[at] if at < self.count else None
+        return found.at if isinstance(found, Logged) and found.seq == seq + 1 else None
+
 
 class Chronicle:
     """The newest page, and the bell that rings when there is another."""
 
     def __init__(self) -> None:
         self.page: Page | None = None
-        self.bell = Doorbell()
+        self.bell: Doorbell = Doorbell()
 
     def take(self, answer: LogAnswer) -> bool:
         """Write what the log has answered; whether there is anything new for a reader in it. One thread at a time."""

@@ -53,8 +53,8 @@ class Follower:
         bound: float,
         on_trouble: Callable[[Exception], None] = lambda error: None,
     ) -> None:
-        self.knowledge = Knowledge(RevocationSet(), Lease())
-        self.chronicle = Chronicle()
+        self.knowledge: Knowledge = Knowledge(RevocationSet(), Lease())
+        self.chronicle: Chronicle = Chronicle()
         self._log = log
         self._clock = clock
         self._identity = identity

@@ -81,7 +81,7 @@ class Guard:
         self._boot = clock.boot
         self._rules = rules
         self._touch_every = rules.touch_every.total_seconds()
-        self.cache = Cache(ring, clock, rules)
+        self.cache: Cache = Cache(ring, clock, rules)
         # Each spares the known check one look-up of a name.
         self._cookies = self.cache.cookies
         self._tokens = self.cache.tokens
@@ -90,7 +90,7 @@ class Guard:
         self._seen: dict[str, datetime] = {}
         self._flushing: dict[str, datetime] = {}
         self._waiting: dict[int, Event] = {}
-        self.tally = Tally()
+        self.tally: Tally = Tally()
         self._accepted = self.tally.accepted
         self._unheard = Unheard(rules.when_stale, self.cache, follower, clock.boot, self.tally, self.noted)
         follower.when_clock_is_set(self.cache.forget)

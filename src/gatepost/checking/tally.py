@@ -40,11 +40,11 @@ class Tally:
     __slots__ = ("_refused", "accepted", "allowed", "asked", "catch_ups", "misses")
 
     def __init__(self) -> None:
-        self.accepted = [0] * len(CARRIERS)
-        self.misses = [0] * len(CARRIERS)
-        self.catch_ups = 0
-        self.asked = 0
-        self.allowed = 0
+        self.accepted: list[int] = [0] * len(CARRIERS)
+        self.misses: list[int] = [0] * len(CARRIERS)
+        self.catch_ups: int = 0
+        self.asked: int = 0
+        self.allowed: int = 0
         self._refused: dict[tuple[str, str], int] = {}
 
     def refused(self, presented: Presented, error: GatepostError) -> None:

@@ -13,7 +13,6 @@ from gatepost.authority import Authority
 from gatepost.cli.account_export import export_accounts
 from gatepost.cli.account_import import import_accounts
 from gatepost.cli.installation import ACTOR, Installation, issuer_of, json_option, place_options
-from gatepost.cli.items import account_item, changed_item, session_item
 from gatepost.cli.naming import NAME, NamesThings
 from gatepost.cli.output import (
     Item,
@@ -27,9 +26,10 @@ from gatepost.cli.output import (
     write_listing,
 )
 from gatepost.cli.prompting import read_new_password, with_password_file
+from gatepost.cli.waiting import changed_and_waited, wait_option
 from gatepost.core.permissions import FIRST_ROLES
 from gatepost.services.accounts import INVITATION_LIFE, Changed
-from gatepost.web.answers import instant
+from gatepost.web.answers import admin_account_body, admin_session_body, changed_body, instant
 
 _COLUMNS: Final = ("id", "email", "roles", "locked_at", "created_at")
 _SESSION_COLUMNS: Final = ("id", "carrier", "device", "address", "last_seen_at", "expires_at")
@@ -59,7 +59,7 @@ def create(
     with installation.opened(make=True) as authority:
         made = authority.accounts.create(email, password, roles or FIRST_ROLES, ACTOR)
         if as_json:
-            write_json({"account": account_item(authority, made)})
+            write_json({"account": admin_account_body(made, authority.accounts.roles)})
         else:
             say(f"Made {printable(made.email.typed)} ({', '.join(made.roles)}) with the id {made.id}.")
 
@@ -82,8 +82,8 @@ def show(installation: Installation, name: str, as_json: bool) -> None:
     """Show one account and its sessions."""
     with installation.opened() as authority:
         found = authority.accounts.find(name)
-        item = account_item(authority, found)
-        sessions = [session_item(standing) for standing in authority.sessions.of_account(found.id)]
+        item = admin_account_body(found, authority.accounts.roles)
+        sessions = [admin_session_body(standing) for standing in authority.sessions.of_account(found.id)]
         if as_json:
             write_json({"account": item, "sessions": sessions})
             return
@@ -95,12 +95,13 @@ def show(installation: Installation, name: str, as_json: bool) -> None:
 
 @account.command()
 @click.argument("name", type=NAME)
+@wait_option
 @json_option
 @place_options
-def lock(installation: Installation, name: str, as_json: bool) -> None:
+def lock(installation: Installation, name: str, seconds: float, as_json: bool) -> None:
     """Lock an account: all of it ends, nobody signs in."""
     with installation.opened() as authority:
-        changed = authority.accounts.lock(name, ACTOR)
+        changed = changed_and_waited(authority, authority.accounts.lock(name, ACTOR), seconds)
         _say_changed(authority, changed, "is locked", as_json=as_json)
 
 
@@ -118,26 +119,33 @@ def unlock(installation: Installation, name: str, as_json: bool) -> None:
 @account.command("roles")
 @click.argument("name", type=NAME)
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE...")
+@wait_option
 @json_option
 @place_options
-def set_roles(installation: Installation, name: str, roles: Sequence[str], as_json: bool) -> None:
+def set_roles(
+    installation: Installation, name: str, roles: Sequence[str], seconds: float, as_json: bool
+) -> None:
     """Replace an account's roles by ROLE... They count from its next request on."""
     with installation.opened() as authority:
-        changed = authority.accounts.set_roles(name, roles, ACTOR)
+        changed = changed_and_waited(authority, authority.accounts.set_roles(name, roles, ACTOR), seconds)
         _say_changed(authority, changed, f"has the roles {', '.join(changed.account.roles)}", as_json=as_json)
 
 
 @account.command()
 @click.argument("name", type=NAME)
 @with_password_file
+@wait_option
 @json_option
 @place_options
-def password(installation: Installation, name: str, password_file: Path | None, as_json: bool) -> None:
+def password(
+    installation: Installation, name: str, password_file: Path | None, seconds: float, as_json: bool
+) -> None:
     """Set an account's password and end all its sessions."""
     with installation.opened() as authority:
         # An unknown name is refused before anybody has to think of a password.
         found = authority.accounts.find(name)
-        changed = authority.accounts.set_password(found.id, read_new_password(password_file), ACTOR)
+        set_anew = authority.accounts.set_password(found.id, read_new_password(password_file), ACTOR)
+        changed = changed_and_waited(authority, set_anew, seconds)
         _say_changed(authority, changed, "has a new password, and its sessions have ended", as_json=as_json)
 
 
@@ -162,14 +170,14 @@ def _pages(authority: Authority, search: str) -> Iterator[list[Item]]:
     after: str | None = None
     while True:
         found, after = authority.accounts.page(after=after, limit=_PAGE, search=search)
-        yield [account_item(authority, one) for one in found]
+        yield [admin_account_body(one, authority.accounts.roles) for one in found]
         if after is None:
             return
 
 
 def _say_changed(authority: Authority, changed: Changed, what: str, *, as_json: bool) -> None:
     if as_json:
-        write_json(changed_item(authority, changed))
+        write_json(changed_body(changed, authority.accounts.roles))
         return
     force = f": {in_force(changed.receipt)}" if changed.receipt else ""
     say(f"{printable(changed.account.email.typed)} {what}{force}.")

@@ -24,7 +24,9 @@ from gatepost.cli.workers import RETIRE, Line
 from gatepost.web.app import make_app, with_lifespan
 
 _GRACE: Final = 30
-_KEEP_ALIVE: Final = 5
+# Longer than a proxy in front keeps an idle connection (nginx: 60 s). If we were the first to hang up, a request could
+# be on its way at that moment, and one that must not be sent twice would be answered 502.
+_KEEP_ALIVE: Final = 75
 
 
 class Server(uvicorn.Server):

@@ -16,7 +16,6 @@ import click
 from gatepost.authority import Authority
 from gatepost.cli import trail
 from gatepost.cli.installation import Installation, json_option, place_options
-from gatepost.cli.items import audit_item
 from gatepost.cli.naming import NAME, NamesThings
 from gatepost.cli.output import Item, moment, note, say, write_json
 from gatepost.core.audit import (
@@ -38,6 +37,7 @@ from gatepost.core.audit import (
     seal_text,
 )
 from gatepost.errors import NotFound, SettingsError
+from gatepost.web.answers import audit_body
 
 _LOOK_AGAIN: Final = 0.5
 # A seal is one line of some three hundred characters, at the end of a file that may be large.
@@ -138,7 +138,7 @@ def verify(installation: Installation, file: Path | None, as_json: bool) -> int:
 
 def _items(authority: Authority, account: str | None, after: int) -> Iterator[Item]:
     pages = authority.audit.rows(account=account, after=after)
-    return (audit_item(number, row) for page in pages for number, row in page)
+    return (audit_body(number, row) for page in pages for number, row in page)
 
 
 def _near_the_end(authority: Authority, account: str | None, count: int) -> int:

@@ -12,6 +12,7 @@ from gatepost.authority import Authority
 from gatepost.cli.installation import ACTOR, Installation, issuer_of, json_option, place_options
 from gatepost.cli.naming import NAME, NamesThings
 from gatepost.cli.output import in_force, note, printable, say, write_json, write_listing
+from gatepost.cli.waiting import wait_option, waited
 from gatepost.core.clients import Client, Power
 from gatepost.services.clients import ClientMade, ClientWish
 from gatepost.web.answers import full_receipt_body, instant
@@ -69,12 +70,13 @@ def list_clients(installation: Installation, as_json: bool) -> None:
 
 @client.command()
 @click.argument("client_id", metavar="ID", type=NAME)
+@wait_option
 @json_option
 @place_options
-def revoke(installation: Installation, client_id: str, as_json: bool) -> None:
+def revoke(installation: Installation, client_id: str, seconds: float, as_json: bool) -> None:
     """End a client: everything issued to it is dead, and its secret opens nothing."""
     with installation.opened() as authority:
-        receipt = authority.clients.revoke(client_id, ACTOR)
+        receipt = waited(authority, authority.clients.revoke(client_id, ACTOR), seconds)
     if as_json:
         write_json({"receipt": full_receipt_body(receipt)})
     else:

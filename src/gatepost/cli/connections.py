@@ -29,7 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     most_headers = 32_768
-    seconds_for_headers = 15.0
+    seconds_for_headers: float = 15.0
     draining = False
     patient = False
 

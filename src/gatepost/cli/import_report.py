@@ -33,7 +33,7 @@ class ImportReport:
         self._already_there = 0
         self._without_password = 0
         self._written = False
-        self.bad = 0
+        self.bad: int = 0
 
     def __enter__(self) -> Self:
         if self._as_json:

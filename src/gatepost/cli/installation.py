@@ -14,9 +14,9 @@ from typing import Any, Final
 import click
 
 from gatepost.authority import Authority
-from gatepost.cli.occupation import last_issuer
 from gatepost.errors import StoreUnusable
 from gatepost.settings import Settings, load_settings, require_no_password
+from gatepost.stores.noted_issuer import noted_issuer
 
 ACTOR: Final = "cli"
 
@@ -110,8 +110,8 @@ def require_file(settings: Settings) -> Path:
 
 
 def issuer_of(settings: Settings) -> str:
-    """The address people reach the server at: as set, else where the last server on this folder listened."""
-    return settings.issuer if settings.url is not None else last_issuer(settings.data) or settings.issuer
+    """The address people reach the server at: as set, else as whoever serves this folder noted it."""
+    return settings.issuer if settings.url is not None else noted_issuer(settings.data) or settings.issuer
 
 
 def _with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:

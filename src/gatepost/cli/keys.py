@@ -8,6 +8,7 @@ from gatepost.authority import Authority
 from gatepost.cli.installation import ACTOR, Installation, json_option, place_options
 from gatepost.cli.naming import NAME, NamesThings
 from gatepost.cli.output import in_force, moment, note, say, write_json, write_listing
+from gatepost.cli.waiting import wait_option, waited
 from gatepost.core.keys import KeyState, RingKey
 from gatepost.web.answers import full_receipt_body, instant, key_body
 
@@ -37,9 +38,10 @@ def list_keys(installation: Installation, as_json: bool) -> None:
     help="End this key at once, with all that it signed: others know it.",
 )
 @click.option("--master", is_flag=True, help="Seal every key under a new master key.")
+@wait_option
 @json_option
 @place_options
-def rotate(installation: Installation, kid: str | None, master: bool, as_json: bool) -> None:
+def rotate(installation: Installation, kid: str | None, master: bool, seconds: float, as_json: bool) -> None:
     """Let the next keys take over. What the old ones signed and sealed stands until it expires.
 
     With --compromised it does not: clients renew, nobody has to sign in again.
@@ -50,7 +52,7 @@ def rotate(installation: Installation, kid: str | None, master: bool, as_json: b
         )
     with installation.opened() as authority:
         if kid is not None:
-            answer = _withdraw(authority, kid, as_json)
+            answer = _withdraw(authority, kid, seconds, as_json)
         elif master:
             answer = _change_master(installation, authority, as_json)
         else:
@@ -59,8 +61,8 @@ def rotate(installation: Installation, kid: str | None, master: bool, as_json: b
             write_json({**answer, "keys": [key_body(one) for one in authority.keys.listed()]})
 
 
-def _withdraw(authority: Authority, kid: str, as_json: bool) -> dict[str, Any]:
-    receipt = authority.keys.withdraw(kid, ACTOR)
+def _withdraw(authority: Authority, kid: str, seconds: float, as_json: bool) -> dict[str, Any]:
+    receipt = waited(authority, authority.keys.withdraw(kid, ACTOR), seconds)
     if not as_json:
         say(f"The key {kid} is withdrawn, and all that it signed is refused: {in_force(receipt)}.")
         for one in authority.keys.listed():

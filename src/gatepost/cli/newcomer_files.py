@@ -45,7 +45,7 @@ class NewcomerFile:
             raise SettingsError(
                 "Accounts are read from a file, not from a pipe: the same file may be read again."
             )
-        self.size = found.st_size
+        self.size: int = found.st_size
         self._require_utf8()
         if form == "csv":
             self._heading(self._texts())

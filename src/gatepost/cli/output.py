@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import click
 
+from gatepost.core.verifiers import Policy
 from gatepost.errors import GatepostError, InvalidFields
 from gatepost.services.commits import Receipt, ReceiptState
+from gatepost.services.hearings import VerifierHearing
 
 _USAGE: Final = 2
 _REFUSED: Final = 1
@@ -72,13 +74,31 @@ def cell(value: object) -> str:
 
 def in_force(receipt: Receipt) -> str:
     """A receipt in words."""
+    waited = (receipt.in_force_at - receipt.committed_at).total_seconds() * 1000
     if receipt.state is ReceiptState.IN_FORCE:
-        waited = (receipt.in_force_at - receipt.committed_at).total_seconds() * 1000
         return f"in force everywhere after {waited:.0f} ms"
+    if receipt.state is ReceiptState.PENDING:
+        return f"in force at every server process after {waited:.0f} ms; {_unheard(receipt)}"
+    by_verifier = not receipt.silent and any(one.ended for one in receipt.verifiers)
+    silent = "verifier" if by_verifier else "server process"
     return (
-        "bounded: a server process stayed silent; it refuses everything until it has caught up, "
+        f"bounded: a {silent} stayed silent; it refuses everything until it has caught up, "
         f"at latest from {moment(receipt.latest_at)} on"
     )
+
+
+def _unheard(receipt: Receipt) -> str:
+    awaited = [one for one in receipt.verifiers if one.awaited]
+    bounded = [_verifier(one) for one in awaited if one.policy is not Policy.ALLOW]
+    free = [_verifier(one) for one in awaited if one.policy is Policy.ALLOW]
+    until = f"{', '.join(bounded)} may accept it until {moment(receipt.latest_at)}"
+    said = [until] if bounded else []
+    said += [f"{', '.join(free)} may accept it until it expires"] if free else []
+    return "not confirmed: " + "; ".join(said)
+
+
+def _verifier(one: VerifierHearing) -> str:
+    return printable(f"{one.name}/{one.instance}")
 
 
 def moment(at: datetime) -> str:

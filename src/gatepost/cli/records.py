@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gatepost.authority import grace_rules, masters_of, session_limits
+from gatepost.authority import masters_of
 from gatepost.carriers.jws import PrivateKey, VerifyingKey
 from gatepost.carriers.keys import open_key, opens, verifying_key
 from gatepost.carriers.sealed import SealingKey
@@ -25,6 +25,7 @@ from gatepost.errors import GatepostError, KeyUnusable
 from gatepost.machine import SystemRandomness
 from gatepost.settings import Settings
 from gatepost.stores.sql import SqlStore
+from gatepost.terms import grace_rules, session_limits
 
 
 @dataclass(frozen=True, slots=True)

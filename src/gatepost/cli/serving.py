@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import click
 
@@ -40,15 +41,9 @@ def serve(installation: Installation) -> None:
 
 def _serve(settings: Settings, opened: Listening) -> None:
     open_journal(settings.log)
-    with _occupied(settings) as occupation:
-
-        def begun(text: str) -> None:
-            if occupation is not None:
-                occupation.announce(settings.issuer)
-            _say_started(settings, text)
-
-        serve_all = _serve_alone if settings.server.workers == 1 else _serve_with_workers
-        serve_all(settings, opened, begun)
+    serve_all = _serve_alone if settings.server.workers == 1 else _serve_with_workers
+    with _occupied(settings):
+        serve_all(settings, opened, partial(_say_started, settings))
     log.info("stopped")
 
 
@@ -97,14 +92,14 @@ def _say_started(settings: Settings, text: str) -> None:
 
 
 @contextmanager
-def _occupied(settings: Settings) -> Iterator[Occupation | None]:
+def _occupied(settings: Settings) -> Iterator[None]:
     if settings.database_file is None:
-        yield None
+        yield
         return
     make_folder(settings.data)
     occupation = Occupation(settings.data)
     try:
-        yield occupation
+        yield
     finally:
         occupation.leave()
 

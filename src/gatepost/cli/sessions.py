@@ -7,13 +7,13 @@ import click
 
 from gatepost.authority import Authority
 from gatepost.cli.installation import ACTOR, Installation, json_option, place_options
-from gatepost.cli.items import session_item
 from gatepost.cli.naming import NAME, NamesThings
 from gatepost.cli.output import Item, in_force, printable, say, write_fields, write_json, write_listing
+from gatepost.cli.waiting import wait_option, waited
 from gatepost.errors import NotFound
 from gatepost.services.commits import Receipt
 from gatepost.services.sessions import Standing
-from gatepost.web.answers import full_receipt_body
+from gatepost.web.answers import admin_session_body, full_receipt_body
 
 _COLUMNS: Final = ("id", "email", "carrier", "device", "address", "last_seen_at", "expires_at")
 _PAGE: Final = 200
@@ -46,7 +46,7 @@ def list_sessions(installation: Installation, name: str | None, as_json: bool) -
 def show(installation: Installation, session_id: str, as_json: bool) -> None:
     """Show one live session."""
     with installation.opened() as authority:
-        item = session_item(_live(authority, session_id))
+        item = admin_session_body(_live(authority, session_id))
         if as_json:
             write_json({"session": item})
         else:
@@ -57,16 +57,23 @@ def show(installation: Installation, session_id: str, as_json: bool) -> None:
 @click.argument("session_id", metavar="[SID]", required=False, type=NAME)
 @account_option
 @click.option("--all", "everyone", is_flag=True, help="Every session of everybody.")
+@wait_option
 @json_option
 @place_options
 def revoke(
-    installation: Installation, session_id: str | None, name: str | None, everyone: bool, as_json: bool
+    installation: Installation,
+    session_id: str | None,
+    name: str | None,
+    everyone: bool,
+    seconds: float,
+    as_json: bool,
 ) -> None:
     """End one session, all of an account, or all there are. Exactly one of the three."""
     if [session_id is not None, name is not None, everyone].count(True) != 1:
         raise click.UsageError("Name one session, or --account NAME, or --all.", click.get_current_context())
     with installation.opened() as authority:
-        what, receipt = _end(authority, session_id, name)
+        what, ended = _end(authority, session_id, name)
+        receipt = waited(authority, ended, seconds)
     if as_json:
         write_json({"receipt": full_receipt_body(receipt)})
     else:
@@ -96,11 +103,11 @@ def _everyone(authority: Authority) -> Iterator[list[Item]]:
     after: str | None = None
     while True:
         found, after = authority.sessions.everyone(after=after, limit=_PAGE)
-        yield [session_item(standing) for standing in found]
+        yield [admin_session_body(standing) for standing in found]
         if after is None:
             return
 
 
 def _of_account(authority: Authority, name: str) -> Iterator[list[Item]]:
     found = authority.accounts.find(name)
-    yield [session_item(standing) for standing in authority.sessions.of_account(found.id)]
+    yield [admin_session_body(standing) for standing in authority.sessions.of_account(found.id)]

@@ -26,6 +26,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """Which accounts are looked for: those that fit everything that is given.
+
+    `text` is a part of the e-mail or a whole id, `role` one that they have; "" is any. `locked` is None for either.
+    """
+
+    text: str = ""
+    role: str = ""
+    locked: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     """A printed one-time link that makes an account with a role. Only the digest of its secret is kept."""
 

@@ -4,13 +4,14 @@ A service reads, decides and builds one `Change`; the store commits it or raises
 system has one name and one answer: load again, decide again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from gatepost.core.accounts import Account, Invitation
 from gatepost.core.clients import Client
+from gatepost.core.guesses import Tally
 from gatepost.core.keys import RingKey
 from gatepost.core.revocation import Fact, Logged, Position
 from gatepost.core.rotation import RefreshFamily
@@ -36,6 +37,7 @@ class Event(StrEnum):
     CLIENT_ENDED = "client_ended"
     REFRESH_REPEATED_ELSEWHERE = "refresh_repeated_elsewhere"
     REFRESH_REPLAYED = "refresh_replayed"
+    CREDENTIAL_EXPOSED = "credential_exposed"
     PASSWORD_CHANGED = "password_changed"
     PASSWORD_CHANGE_FAILED = "password_change_failed"
     REAUTHENTICATED = "reauthenticated"
@@ -75,12 +77,33 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Recounted:
+    """What counters become, None is none, and the rows of the trail that come of it."""
+
+    tallies: Mapping[bytes, Tally | None]
+    audit: tuple[AuditRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recounting:
+    """Counters that move with a change. `decide` is handed those that there are, and nobody else moves them meanwhile.
+
+    They have no version: changes that count the same never conflict, each sees those before it. Pure and quick.
+    """
+
+    keys: tuple[bytes, ...]
+    decide: Callable[[Mapping[bytes, Tally]], Recounted]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One atomic step of the whole system.
 
     `put` inserts a record of version 0 and replaces any other at the version it was read at; `take` deletes at that
     version; `expects` names records that were only read and must still be as they were. Facts are appended in the
-    order given, last of all, under the lock of the log's head row.
+    order given, last of all, under the lock of the log's head row. `recounting` moves counters once the rest stands.
+
+    What is not `durable` may be lost with the power, never with a process: counters, and what is noted of them.
     """
 
     at: datetime
@@ -89,6 +112,12 @@ class Change:
     expects: tuple[Record, ...] = ()
     facts: tuple[Fact, ...] = ()
     audit: tuple[AuditRow, ...] = ()
+    recounting: Recounting | None = None
+    durable: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.durable and (self.put or self.take or self.facts):
+            raise ValueError("records and facts are durable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ Services and checks are written against these; `authority.py` alone knows who st
 plain blocking call. Times are aware UTC; sequences are positions in the revocation log.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from gatepost.core.accounts import Account, Invitation
+from gatepost.core.accounts import Account, AccountFilter, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed
 from gatepost.core.clients import Client
@@ -19,6 +19,7 @@ from gatepost.core.passwords import Verified, Wrong
 from gatepost.core.revocation import Logged, Position, Standing, Subject
 from gatepost.core.rotation import GraceRules, RefreshView
 from gatepost.core.sessions import SessionLimits, SessionView
+from gatepost.core.verifiers import InstanceKey, VerifierRow
 
 
 class Clock(Protocol):
@@ -71,8 +72,19 @@ class Overview(Protocol):
     ) -> list[tuple[int, AuditRow]]:
         """Audit rows with their numbers, newest first, those before a number; of one account if it is given."""
 
-    def newest_audit(self, account_ids: Sequence[str]) -> dict[str, AuditRow]:
-        """For each of these accounts that has one: the newest row about it."""
+    def last_acts(self, session_ids: Sequence[str]) -> dict[str, AuditRow]:
+        """For each of these sessions that has one: the newest row of what its own account did with it.
+
+        Costs what the sessions cost, however many tries of strangers there are between their rows.
+        """
+
+    def live_counts(self, account_ids: Sequence[str], limits: SessionLimits, now: datetime) -> dict[str, int]:
+        """For each of these accounts that has any: how many of its sessions are alive at `now`."""
+
+    def accounts_by_age(
+        self, wanted: AccountFilter, *, before: tuple[datetime, str] | None, limit: int
+    ) -> list[Account]:
+        """Accounts that fit, newest first, those made before a moment and an id."""
 
     def other_holder(self, role: str, besides: str) -> Account | None:
         """An account that has the role, a password and no lock, other than the one with this id."""
@@ -94,7 +106,7 @@ class Store(SessionStore, Protocol):
         """The account with this canonical e-mail or None, and the position of the snapshot."""
 
     def accounts(self, *, after: str | None, limit: int, search: str = "") -> list[Account]:
-        """Accounts in the order of their ids, those after `after`, whose e-mail contains `search`."""
+        """Accounts in the order of their ids, those after `after`, whose e-mail contains `search` or whose id it is."""
 
     def has_role(self, role: str) -> bool:
         """Whether any account that is not locked has the role."""
@@ -162,6 +174,9 @@ class Store(SessionStore, Protocol):
 
     def append_seal(self, sealed: Sealed) -> None:
         """Write a seal, or raise `Conflict` where there is one with its number: of two sealers one wins."""
+
+    def counters(self) -> "Counters":
+        """What is counted of tries that did not work; a `Change` can move these counters too."""
 
     def overview(self) -> Overview:
         """What an administrator looks at."""
@@ -242,6 +257,28 @@ class Log(Protocol):
 
     def leave(self, instance: str) -> None:
         """Remove a follower's row."""
+
+
+class VerifierList(Protocol):
+    """The instances of verifiers that follow the log, shared by every server process, and still there after a restart.
+
+    The newest may be lost at a power loss, with the servers that have answered them.
+    """
+
+    def announce(self, rows: Sequence[VerifierRow], dropped: Collection[InstanceKey], boot: float) -> None:
+        """Write these rows and remove others, all in one step; `boot` is now. Raises Busy after half a second.
+
+        An `until` never falls below `lease_end` of the row that is there: another process has promised it.
+        """
+
+    def verifiers(self) -> list[VerifierRow]:
+        """Every instance that is kept, in the order of its client and its name."""
+
+    def shorten(self, client_id: str, until: float) -> None:
+        """Say of every instance of a client that no lease of it goes beyond `until`, on the boot clock."""
+
+    def forget(self, keys: Collection[InstanceKey]) -> None:
+        """Remove these instances."""
 
 
 class PasswordHashing(Protocol):

@@ -26,3 +26,7 @@ class Sentence(str):
         made.template = template
         made.facts = facts
         return made
+
+    def filled(self, **facts: object) -> Self:
+        """The same sentence with facts, for one that was written out where they were not known yet."""
+        return type(self)(self.template, **facts)

@@ -221,7 +221,8 @@ def _scrypt(found: re.Match[str]) -> StoredHash | Unusable:
         if value > most:
             return _too_dear("scrypt", value, what, most)
     digest = _unhexed(found["hash"]) or _unbased(found["hash"])
-    if n < 2 or n & (n - 1) or len(digest) != _SCRYPT_BYTES:
+    # RFC 7914 section 2: N is a power of 2 below 2 to the power of 16 times r. No library computes another.
+    if n < 2 or n & (n - 1) or n.bit_length() > 16 * r or len(digest) != _SCRYPT_BYTES:
         return _DAMAGED
     return ScryptHash(n, r, p, found["salt"].encode("ascii"), digest)
 

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Lock
 from types import TracebackType
 from typing import Final
@@ -20,6 +21,7 @@ from argon2.low_level import hash_secret
 
 from gatepost.core.passwords import Verified, Wrong
 from gatepost.errors import Busy
+from gatepost.factors.computing import Computing
 from gatepost.factors.foreign import (
     MOST_ARGON2_WORK,
     MOST_LANES,
@@ -80,7 +82,7 @@ class Gate:
         self._lock = Lock()
         self._line: deque[Event] = deque()
         self._in_use = 0
-        self.turned_away = 0
+        self.turned_away: int = 0
 
     @property
     def in_use(self) -> int:
@@ -139,14 +141,15 @@ class PasswordFactor:
 
     Every call computes one hash for each form of the password, so a call without an account takes as long as one with.
     A stored hash of another profile or system costs what it cost when it was made, until the next sign-in renews it;
-    whoever has no account to ask about gives a `decoy_like` one that is there. Memory stays below `slots` times the
-    memory of the costliest hash.
+    whoever has no account to ask about gives a `decoy_like` one that is there. Threads of their own compute hashes, so
+    that the process holds `slots` times the memory of the costliest hash and no more, whoever asks.
     """
 
     def __init__(self, profile: Profile, *, slots: int, queue: int, wait: float) -> None:
         """`slots` is best the number of cores; `wait` is in seconds. Raises ValueError for impossible numbers."""
         self.profile = profile
         self._gate = Gate(slots, queue, wait)
+        self._computing = Computing(slots)
         self._count = Lock()
         self._hashes_done = 0
         self._unreadable_hashes = 0
@@ -183,14 +186,17 @@ class PasswordFactor:
         profile = self.profile
         with self._gate:
             try:
-                made = hash_secret(
-                    password,
-                    os.urandom(_SALT_BYTES),
-                    time_cost=profile.time_cost,
-                    memory_cost=profile.memory_kib,
-                    parallelism=profile.parallelism,
-                    hash_len=_HASH_BYTES,
-                    type=Type.ID,
+                made = self._computing.run(
+                    partial(
+                        hash_secret,
+                        password,
+                        os.urandom(_SALT_BYTES),
+                        time_cost=profile.time_cost,
+                        memory_cost=profile.memory_kib,
+                        parallelism=profile.parallelism,
+                        hash_len=_HASH_BYTES,
+                        type=Type.ID,
+                    )
                 )
             except HashingError as error:
                 raise Busy(_RETRY_AFTER, detail=f"Argon2: {error}") from None
@@ -235,9 +241,13 @@ class PasswordFactor:
         return any(matches)
 
     def _matches(self, stored: StoredHash, form: bytes) -> bool:
-        found = stored.matches(form)
+        found = self._computing.run(partial(stored.matches, form))
         self._done()
         return found
+
+    def close(self) -> None:
+        """Let the threads end that compute hashes. Later calls begin others."""
+        self._computing.close()
 
     def _done(self) -> None:
         with self._count:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from gatepost.core.accounts import Account, Invitation
+from gatepost.core.accounts import Account, AccountFilter, Invitation
 from gatepost.core.changes import AuditRow, Change, Event, Record
 from gatepost.core.emails import Email, parse_email
 from gatepost.core.passwords import Verified, as_typed, normalise
@@ -15,12 +15,14 @@ from gatepost.core.principals import Principal
 from gatepost.core.revocation import AccountEnded, AccountOutdated
 from gatepost.core.secrets import Secret, digest
 from gatepost.core.sessions import Origin, Session
+from gatepost.core.whence import NOWHERE, Whence
 from gatepost.errors import EmailTaken, InvalidCredentials, InvalidFields, NotFound, OwnAccount
 from gatepost.services.administrators import require_another
 from gatepost.services.commits import Receipt
 from gatepost.services.guesses import Attempt
 from gatepost.services.means import Means
 from gatepost.services.passwords import PasswordPolicy
+from gatepost.services.places import parse_place, place_text
 from gatepost.services.standing import own_session
 
 INVITATION_LIFE: Final = timedelta(minutes=30)
@@ -77,6 +79,20 @@ class Accounts:
         accounts = self._means.store.accounts(after=after, limit=limit, search=search)
         return accounts, accounts[-1].id if len(accounts) == limit else None
 
+    def newest(
+        self, wanted: AccountFilter, *, after: str | None, limit: int
+    ) -> tuple[list[Account], str | None]:
+        """One page of accounts that fit, newest first, and what to ask for the next one with. Raises `InvalidFields`
+        for an `after` that is none."""
+        overview, place = self._means.store.overview(), parse_place(after)
+        found = overview.accounts_by_age(wanted, before=place, limit=limit)
+        return found, place_text((found[-1].created_at, found[-1].id)) if len(found) == limit else None
+
+    def live_counts(self, accounts: Sequence[Account]) -> Mapping[str, int]:
+        """For each of these accounts that has any: how many live sessions. One read, however many there are."""
+        ids, now = [account.id for account in accounts], self._means.clock.now()
+        return self._means.store.overview().live_counts(ids, self._means.limits, now) if ids else {}
+
     def create(self, email: str, password: str, roles: Sequence[str], actor: str) -> Account:
         """A new account. Raises `InvalidFields`, `WeakPassword`, `EmailTaken`, and `TooLarge` as `set_roles` does."""
         parsed = parse_email(email)
@@ -101,7 +117,7 @@ class Accounts:
 
         return self._means.commits.decided(step)
 
-    def lock(self, name: str, actor: str, *, own: bool = False) -> Changed:
+    def lock(self, name: str, actor: str, *, own: bool = False, whence: Whence = NOWHERE) -> Changed:
         """Lock an account: everything of it ends, nobody signs in to it. Locking twice ends everything twice.
 
         Raises `LastAdministrator`, and `OwnAccount` unless `own` says that locking oneself out is meant.
@@ -117,20 +133,20 @@ class Accounts:
                 at=now, put=(locked,), expects=left, facts=(AccountEnded(account.id),), audit=(row,)
             )
 
-        return self._changed(name, decide)
+        return self._changed(name, decide, whence)
 
-    def unlock(self, name: str, actor: str) -> Changed:
+    def unlock(self, name: str, actor: str, whence: Whence = NOWHERE) -> Changed:
         """Unlock an account. What the lock ended stays ended; what strangers tried with it is forgotten."""
 
         def decide(account: Account, now: datetime) -> Change:
             row = AuditRow(Event.ACCOUNT_UNLOCKED, now, account_id=account.id, actor=actor)
             return Change(at=now, put=(replace(account, locked_at=None),), audit=(row,))
 
-        changed = self._changed(name, decide)
+        changed = self._changed(name, decide, whence)
         self._means.guesses.forgive(changed.account.email.key)
         return changed
 
-    def set_roles(self, name: str, roles: Sequence[str], actor: str) -> Changed:
+    def set_roles(self, name: str, roles: Sequence[str], actor: str, whence: Whence = NOWHERE) -> Changed:
         """Replace an account's roles; they count from the next request on.
 
         Raises `InvalidFields`, `LastAdministrator`, and `TooLarge` with the sizes if a token or a sealed cookie could
@@ -150,21 +166,21 @@ class Accounts:
                 audit=(row,),
             )
 
-        return self._changed(name, decide)
+        return self._changed(name, decide, whence)
 
     def rehearse_roles(self, account: Account, roles: Sequence[str]) -> Account:
         """The account as `set_roles` would leave it. Raises what that would raise, and writes nothing."""
         self._require_roles(roles)
         return self._with_roles(account, roles)[0]
 
-    def end_sessions(self, name: str, actor: str) -> Changed:
+    def end_sessions(self, name: str, actor: str, whence: Whence = NOWHERE) -> Changed:
         """End every session of an account."""
 
         def decide(account: Account, now: datetime) -> Change:
             row = AuditRow(Event.SESSIONS_ENDED, now, account_id=account.id, actor=actor)
             return Change(at=now, facts=(AccountEnded(account.id),), audit=(row,))
 
-        return self._changed(name, decide)
+        return self._changed(name, decide, whence)
 
     def set_password(self, name: str, password: str, actor: str) -> Changed:
         """Set a password on the operator's word and end every session of the account."""
@@ -221,8 +237,7 @@ class Accounts:
         return self._means.commits.decided(step)
 
     def _refused_change(self, row: AuditRow, attempt: Attempt) -> InvalidCredentials:
-        failed = replace(row, event=Event.PASSWORD_CHANGE_FAILED)
-        self._means.commits.commit(Change(at=row.at, audit=attempt.failed(failed)))
+        attempt.failed(replace(row, event=Event.PASSWORD_CHANGE_FAILED))
         return InvalidCredentials("The current password is not right.")
 
     def invite(self, role: str, actor: str) -> Secret:
@@ -246,10 +261,12 @@ class Accounts:
 
         return self._means.commits.decided(step)
 
-    def _changed(self, name: str, decide: Callable[[Account, datetime], Change]) -> Changed:
+    def _changed(
+        self, name: str, decide: Callable[[Account, datetime], Change], whence: Whence = NOWHERE
+    ) -> Changed:
         def step() -> Changed:
             account = self.find(name)
-            change = decide(account, self._means.clock.now())
+            change = whence.marked(decide(account, self._means.clock.now()))
             committed = self._means.commits.commit(change)
             receipt = self._means.commits.settle(committed) if change.facts else None
             return Changed(self.find(account.id), receipt)

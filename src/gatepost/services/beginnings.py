@@ -27,6 +27,7 @@ from gatepost.core.sessions import (
 )
 from gatepost.errors import CarrierUnavailable, SignInRefused
 from gatepost.services.arrivals import Arrivals, arrival_of
+from gatepost.services.guesses import Attempt
 from gatepost.services.means import Means
 from gatepost.services.sealed import SealedIssued, SealedSessions
 from gatepost.services.tokens import TokenPair, Tokens
@@ -79,7 +80,10 @@ class Visiting:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a way in adds to the change that starts a session. `continues` is the session whose data it goes on with."""
+    """What a way in adds to the change that starts a session. `continues` is the session whose data it goes on with.
+
+    `attempt` is the try that came out right by it, if there was one.
+    """
 
     account: Account
     pos: int
@@ -88,6 +92,7 @@ class Beginning:
     take: tuple[Record, ...] = ()
     expects: tuple[Record, ...] = field(default=())
     continues: Session | None = None
+    attempt: Attempt | None = None
 
 
 class Beginnings:
@@ -157,11 +162,13 @@ class Beginnings:
                 _signed_in(beginning, session, told),
                 *_ended_of_others(account, told, wish.origin, now),
             ),
+            recounting=beginning.attempt.landing() if beginning.attempt else None,
         )
+        committed = self._means.commits.commit(change)
+        if beginning.attempt:
+            beginning.attempt.over = True
         if facts:
-            self._means.commits.end(change)
-        else:
-            self._means.commits.commit(change)
+            self._means.commits.settle(committed)
         return SignedIn(account, session, credential)
 
     def _held(self, session: Session, account: Account | None) -> tuple[Session, CookieIssued | SealedIssued]:
@@ -291,6 +298,7 @@ def _ended_of_others(
             session_id=one.id,
             address=origin.address,
             device=origin.device,
+            more={"because": "sign_in"},
         )
         for one in ended
         if one.account_id not in {None, account.id}

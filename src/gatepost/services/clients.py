@@ -4,7 +4,7 @@ Owns who may show which secret. What a client may then do is judged where it ask
 its SHA-256 is kept. Called by the command line and by the endpoints at which clients authenticate.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -41,8 +41,9 @@ class ClientMade:
 class Clients:
     """What can be done with OAuth clients."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, when_ended: Callable[[str], None] = lambda client_id: None) -> None:
         self._means = means
+        self._when_ended = when_ended
 
     def create(self, wish: ClientWish, offered: Collection[str], actor: str) -> ClientMade:
         """Make a client. Raises `InvalidFields` for a name that cannot be shown or an audience that is not offered."""
@@ -83,7 +84,10 @@ class Clients:
                 )
             )
 
-        return self._means.commits.decided(step)
+        receipt = self._means.commits.decided(step)
+        # When every server process refuses it, not before: one that did not know might write its instances anew.
+        self._when_ended(client_id)
+        return receipt
 
     def change_secret(self, client_id: str, actor: str) -> ClientMade:
         """Give a client another secret. The old one is dead at once, at the feed within the bound; what was issued

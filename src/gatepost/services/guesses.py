@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
-from gatepost.core.changes import AuditRow, Event
+from gatepost.core.changes import AuditRow, Change, Committed, Event, Recounted, Recounting
 from gatepost.core.folding import fold
 from gatepost.core.guesses import (
     PACED,
@@ -82,6 +82,11 @@ class _Keys:
             for key in self.began.values()
         }
 
+    def came_right(self, found: _Found, forgotten: frozenset[Limit]) -> dict[bytes, Tally | None]:
+        """One less in flight, and these counts of failures begin anew."""
+        gone = (key for limit, key in self.failures.items() if limit in forgotten and key in found)
+        return {**dict.fromkeys(gone), **self.landed(found)}
+
     def landed(self, found: _Found) -> dict[bytes, Tally | None]:
         """One less. Of what was swept meanwhile there is nothing to take."""
         there = {key: found[key] for key in self.began.values() if key in found}
@@ -93,33 +98,44 @@ class _Keys:
 
 @dataclass(slots=True)
 class Attempt:
-    """A try in flight. `fail` counts it as a failure and says which limits that reaches; `over` is then true."""
+    """A try in flight until it is `over`. Whether it failed or came out right is counted in the change that says so."""
 
     keys: _Keys
-    fail: Callable[[_Keys], frozenset[Limit]]
+    fail: Callable[[_Keys, AuditRow | None], None]
     over: bool = False
 
-    def failed(self, row: AuditRow) -> tuple[AuditRow, ...]:
-        """Count it as a failure; the rows of the trail for it: its own, and once another that says what is slow now.
+    def failed(self, row: AuditRow | None = None) -> None:
+        """Count it as a failure and write its row, and once another that says what is slow now, all in one step.
 
         Raises `Busy` if it cannot be counted. Whoever guessed is to be told nothing then.
         """
-        reached = frozenset[Limit]() if self.over else self.fail(self.keys)
+        self.fail(self.keys, row)
         self.over = True
-        limit = next(iter(reached & PACED), None)
-        slow = replace(row, event=Event.GUESSING_SLOWED, more={"limit": limit.value}) if limit else None
-        return (row, slow) if slow else (row,)
+
+    def landing(self) -> Recounting:
+        """What goes with the change that comes of a right password. Once that is durable, the try is `over`."""
+        return Recounting(tuple(self.keys.every), lambda found: Recounted(self.keys.came_right(found, PACED)))
 
 
 class Guesses:
-    """The counters of one installation. No try is in flight for longer than `deadline`."""
+    """The counters of one installation. No try is in flight for longer than `deadline`.
+
+    What is only counted, and noted of a failure, does not wait for the disk: a flood would take it from everybody. A
+    power loss costs what came after the last durable change; the sealer of the trail makes one each second.
+    """
 
     def __init__(
-        self, counting: Counting, rules: GuessRules, devices: KnownDevices, deadline: timedelta = _DEADLINE
+        self,
+        counting: Counting,
+        rules: GuessRules,
+        devices: KnownDevices,
+        commit: Callable[[Change], Committed],
+        deadline: timedelta = _DEADLINE,
     ) -> None:
         self._counting = counting
         self._counters = counting.counters
         self._rules = rules
+        self._commit = commit
         self._span = deadline
         self.devices = devices
         self.slowed: dict[Limit, int] = dict.fromkeys(Limit, 0)
@@ -197,15 +213,16 @@ class Guesses:
             yield attempt
         except InvalidCredentials:
             if not attempt.over:
-                self._fail(keys)
+                attempt.failed()
             raise
         except BaseException:
             # Busy, a new password that is too weak, a hook that says no: nobody has guessed wrong.
             if not attempt.over:
                 self._land(keys, frozenset())
             raise
-        # A pace starts anew. A window keeps what failed: nobody clears an address by an account of their own.
-        self._land(keys, PACED)
+        if not attempt.over:
+            # A pace starts anew. A window keeps what failed: nobody clears an address by an account of their own.
+            self._land(keys, PACED)
 
     def _pass(self, keys: _Keys, count: Callable[[_Found, datetime], _Written]) -> None:
         """Count a try that may be made, in the step that decides it: each of many sees those before it."""
@@ -240,25 +257,20 @@ class Guesses:
         reached = (limit for limit, tally in after.items() if tally.count == self._rules.free_of(limit))
         return {keys.failures[limit]: tally for limit, tally in after.items()}, frozenset(reached)
 
-    def _fail(self, keys: _Keys) -> frozenset[Limit]:
+    def _fail(self, keys: _Keys, row: AuditRow | None) -> None:
         now, reached = self._counting.clock.now(), frozenset[Limit]()
 
-        def decide(found: _Found) -> _Written:
+        def decide(found: _Found) -> Recounted:
             nonlocal reached
             written, reached = self._one_failure(keys, found, now)
-            return {**written, **keys.landed(found)}
+            return Recounted({**written, **keys.landed(found)}, _noted(row, reached))
 
-        self._counters.recount(keys.every, decide)
+        self._commit(Change(at=now, recounting=Recounting(tuple(keys.every), decide), durable=False))
         self._note(reached)
-        return reached
 
     def _land(self, keys: _Keys, forgotten: frozenset[Limit]) -> None:
-        def decide(found: _Found) -> _Written:
-            gone = (key for limit, key in keys.failures.items() if limit in forgotten and key in found)
-            return {**dict.fromkeys(gone), **keys.landed(found)}
-
         try:
-            self._counters.recount(keys.every, decide)
+            self._counters.recount(keys.every, lambda found: keys.came_right(found, forgotten))
         except GatepostError as error:
             # The sign-in itself is decided, and durable if it was one. Its place is free again once its span is over.
             self._counting.on_trouble(error)
@@ -280,6 +292,14 @@ class Guesses:
                 minutes=minutes,
             )
         return SlowDown(seconds, words)
+
+
+def _noted(row: AuditRow | None, reached: frozenset[Limit]) -> tuple[AuditRow, ...]:
+    if row is None:
+        return ()
+    limit = next(iter(reached & PACED), None)
+    slow = replace(row, event=Event.GUESSING_SLOWED, more={"limit": limit.value}) if limit else None
+    return (row, slow) if slow else (row,)
 
 
 def _crowd(address: str) -> dict[Limit, str]:

@@ -67,8 +67,8 @@ class Housekeeper:
         self._marks: deque[tuple[float, int]] = deque()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self.swept = 0
-        self.sweeps = 0
+        self.swept: int = 0
+        self.sweeps: int = 0
 
     def also(self, duty: Callable[[], object]) -> None:
         """Make something a step of every round of the process on duty, and of its end."""

@@ -23,6 +23,7 @@ from gatepost.core.keys import (
     decide_withdrawal,
     too_young,
 )
+from gatepost.core.whence import NOWHERE, Whence
 from gatepost.errors import Conflict, InvalidFields, NotFound
 from gatepost.services.chest import Contents, KeyChest
 from gatepost.services.commits import Receipt
@@ -105,7 +106,7 @@ class Keys:
         self.reload()
         return turned
 
-    def rotate(self, actor: str, algorithm: str | None = None) -> Rotated:
+    def rotate(self, actor: str, algorithm: str | None = None, whence: Whence = NOWHERE) -> Rotated:
         """Let the next keys take over now: of one algorithm, or of all in use. What the old ones made stands.
 
         Raises `InvalidFields` for an algorithm that is not in use, `Busy`, `KeyUnusable`.
@@ -119,7 +120,7 @@ class Keys:
             sound = [record for record in contents.records if record.id not in contents.broken]
             steps = decide_rotation_now(sound, rules, algorithm)
             self._require_known_here(steps, contents, now)
-            self._means.commits.commit(self._chest.change(contents, steps, now, actor))
+            self._means.commits.commit(whence.marked(self._chest.change(contents, steps, now, actor)))
             return steps, contents, now
 
         steps, contents, now = self._means.commits.decided(step)
@@ -129,7 +130,7 @@ class Keys:
         known_at = young.since + rules.known_after if young else None
         return Rotated(tuple(self._actives_of(steps)), known_at)
 
-    def withdraw(self, kid: str, actor: str) -> Receipt:
+    def withdraw(self, kid: str, actor: str, whence: Whence = NOWHERE) -> Receipt:
         """End a key that is known to others: all that it signed is refused, and the next one takes over.
 
         Comes back when that is in force everywhere. Raises `NotFound`.
@@ -143,7 +144,7 @@ class Keys:
             sound = [one for one in contents.records if one.id not in contents.broken]
             steps = decide_withdrawal(sound, key, self._chest.rules)
             self._require_known_here(steps, contents, now)
-            return self._means.commits.commit(self._chest.change(contents, steps, now, actor))
+            return self._means.commits.commit(whence.marked(self._chest.change(contents, steps, now, actor)))
 
         committed = self._means.commits.decided(step)
         # Before the others have confirmed: until then this process would still sign what is dead already.

@@ -7,7 +7,7 @@ its owner was there, in its record and in whatever a client holds of it, and a p
 
 from dataclasses import replace
 
-from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.core.changes import AuditRow, Event
 from gatepost.core.passwords import Verified, Wrong, as_typed, normalise
 from gatepost.core.ports import PasswordHashing
 from gatepost.core.principals import Principal
@@ -54,7 +54,12 @@ class Reauthentication:
             if not isinstance(verified[stored], Verified):
                 raise self._refusal(who, wish.origin, attempt)
             beginning = Beginning(
-                account, view.pos, Event.REAUTHENTICATED, expects=(account,), continues=view.session
+                account,
+                view.pos,
+                Event.REAUTHENTICATED,
+                expects=(account,),
+                continues=view.session,
+                attempt=attempt,
             )
             return self._beginnings.begin(beginning, wish, audiences)
 
@@ -71,5 +76,5 @@ class Reauthentication:
             address=origin.address,
             device=origin.device,
         )
-        self._means.commits.commit(Change(at=row.at, audit=attempt.failed(row)))
+        attempt.failed(row)
         return InvalidCredentials("The password is not right.")

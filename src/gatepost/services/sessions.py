@@ -11,7 +11,8 @@ from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import AccountEnded, EveryoneEnded, SessionEnded
 from gatepost.core.secrets import Secret
 from gatepost.core.sessions import REFRESHING, Carrier, Origin, Session, SessionView
-from gatepost.errors import Forbidden, NotFound, Revoked, TooLarge
+from gatepost.core.whence import NOWHERE, Whence
+from gatepost.errors import NotFound, Revoked, TooLarge
 from gatepost.services.commits import Receipt
 from gatepost.services.means import Means
 from gatepost.services.sealed import SealedIssued, SealedSessions
@@ -146,21 +147,22 @@ class Sessions:
 
         return self._means.commits.decided(step)
 
-    def end_any(self, session_id: str, actor: str) -> Receipt:
+    def end_any(self, session_id: str, actor: str, whence: Whence = NOWHERE) -> Receipt:
         """End a session on an administrator's word. Raises `NotFound`."""
 
         def step() -> Receipt:
             session = self.find(session_id).session
-            row = self._row(Event.SESSION_ENDED, session, actor, Origin("", ""))
-            return self._end(session, row)
+            row = self._row(Event.SESSION_ENDED, session, actor, whence.origin)
+            return self._means.commits.end(whence.marked(_ending(session, row)))
 
         return self._means.commits.decided(step)
 
-    def end_all(self, actor: str) -> Receipt:
+    def end_all(self, actor: str, whence: Whence = NOWHERE) -> Receipt:
         """End every session there is."""
         now = self._means.clock.now()
         row = AuditRow(Event.EVERYONE_ENDED, now, actor=actor)
-        return self._means.commits.end(Change(at=now, facts=(EveryoneEnded(),), audit=(row,)))
+        change = Change(at=now, facts=(EveryoneEnded(),), audit=(row,))
+        return self._means.commits.end(whence.marked(change))
 
     def _merged(self, view: SessionView, patch: Mapping[str, Any]) -> SessionView:
         data = merge_patch(view.session.data, patch)
@@ -174,9 +176,7 @@ class Sessions:
         self._means.commits.commit(Change(at=self._means.clock.now(), put=(session,), expects=expects))
 
     def _end(self, session: Session, row: AuditRow, expects: tuple[Session, ...] = ()) -> Receipt:
-        fact = SessionEnded(session.id)
-        change = Change(at=row.at, take=(session,), expects=expects, facts=(fact,), audit=(row,))
-        return self._means.commits.end(change)
+        return self._means.commits.end(_ending(session, row, expects))
 
     def _row(self, event: Event, session: Session, actor: str | None, origin: Origin) -> AuditRow:
         return AuditRow(
@@ -196,15 +196,13 @@ class Sessions:
         return Standing(view.session, view.account, self._means.limits.idle_expiry(view.session))
 
 
+def _ending(session: Session, row: AuditRow, expects: tuple[Session, ...] = ()) -> Change:
+    fact = SessionEnded(session.id)
+    return Change(at=row.at, take=(session,), expects=expects, facts=(fact,), audit=(row,))
+
+
 def _actor(who: Principal | Visitor) -> str | None:
     return who.account_id if isinstance(who, Principal) else None
-
-
-def require_account(who: Principal | Visitor) -> Principal:
-    """The principal, or `Forbidden` for somebody who is only visiting."""
-    if isinstance(who, Visitor):
-        raise Forbidden("Please sign in first: a visit has no account.")
-    return who
 
 
 def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gatepost.core.accounts import Account, Invitation
-from gatepost.core.changes import AuditRow, Change, Event
+from gatepost.core.changes import AuditRow, Event
 from gatepost.core.emails import Email, parse_email
 from gatepost.core.passwords import Verified, Wrong, as_typed, normalise
 from gatepost.core.permissions import FIRST_ROLES
@@ -45,7 +45,7 @@ class SignIn:
         self._hashing = hashing
         self._policy = policy
         self._decoy = decoy
-        self.outcomes = Outcomes()
+        self.outcomes: Outcomes = Outcomes()
 
     def visit(self, carrier: Carrier, origin: Origin) -> Visiting:
         """A session for somebody without an account. Raises `CarrierUnavailable` for one with tokens."""
@@ -97,7 +97,8 @@ class SignIn:
                 raise self._refusal(account, wish.origin, attempt)
             if verdict.needs_rehash and stored not in rehashed:
                 rehashed[stored] = self._rehash(secret)
-            return self._beginnings.begin(_proven(account, pos, rehashed.get(stored)), wish, audiences)
+            beginning = replace(_proven(account, pos, rehashed.get(stored)), attempt=attempt)
+            return self._beginnings.begin(beginning, wish, audiences)
 
         with self._means.guesses.of_account(key or email, wish.origin.address, wish.marks) as attempt:
             return self._means.commits.decided(lambda: step(attempt))
@@ -154,15 +155,14 @@ class SignIn:
             return None
 
     def _refusal(self, account: Account | None, origin: Origin, attempt: Attempt) -> InvalidCredentials:
-        now = self._means.clock.now()
         row = AuditRow(
             Event.SIGN_IN_FAILED,
-            now,
+            self._means.clock.now(),
             account_id=account.id if account else None,
             address=origin.address,
             device=origin.device,
         )
-        self._means.commits.commit(Change(at=now, audit=attempt.failed(row)))
+        attempt.failed(row)
         return InvalidCredentials()
 
 

@@ -106,8 +106,8 @@ class Tokens:
     def __init__(self, means: Means, ring: Rings, rules: TokenRules) -> None:
         self._means = means
         self._rules = rules
-        self.access = AccessTokens(ring, rules.issuer, means.identifiers, rules.form)
-        self.outcomes = Outcomes()
+        self.access: AccessTokens = AccessTokens(ring, rules.issuer, means.identifiers, rules.form)
+        self.outcomes: Outcomes = Outcomes()
 
     @property
     def issuer(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, InstanceOf, ValidationInfo
 
@@ -175,7 +175,7 @@ def lasting(shortest: timedelta = timedelta(), longest: timedelta = timedelta.ma
 Whole = Annotated[int, BeforeValidator(refuse_truth_value)]
 Bytes = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Items = BeforeValidator(split_items)
+Items: Final = BeforeValidator(split_items)
 
 Folder = Annotated[Path, AfterValidator(_path), AfterValidator(_folder)]
 ReadableFile = Annotated[Path, AfterValidator(_path), AfterValidator(_readable)]

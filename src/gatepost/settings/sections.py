@@ -6,7 +6,7 @@ puts the sections together.
 
 import os
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,7 +43,9 @@ MOST_WORKERS = 64
 class Section(BaseModel):
     """What all sections share: frozen, no unknown key, no value of theirs in any error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
 
 
 def _at_most_absolute(longest: timedelta, values: dict[str, Any]) -> timedelta:

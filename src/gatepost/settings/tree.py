@@ -7,7 +7,7 @@ composition root, the web floor and the command line read it.
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -62,7 +62,9 @@ def _with_built_in(roles: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[s
 class Settings(BaseModel):
     """Everything an installation decides, checked and frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
 
     url: IssuerUrl | None = Field(
         default=None, description="public address and issuer, with the prefix when mounted"

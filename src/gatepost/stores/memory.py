@@ -14,7 +14,6 @@ from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed, Event
 from gatepost.core.clients import Client
-from gatepost.core.folding import fold
 from gatepost.core.keys import RingKey
 from gatepost.core.ports import FollowerRow, LogAnswer, Randomness
 from gatepost.core.revocation import (
@@ -33,7 +32,8 @@ from gatepost.core.secrets import encode
 from gatepost.core.sessions import Session, SessionLimits, SessionView
 from gatepost.errors import Conflict, StoreUnusable
 from gatepost.stores.entries import entry_of
-from gatepost.stores.memory_overview import MemoryOverview
+from gatepost.stores.memory_counters import MemoryCounters
+from gatepost.stores.memory_overview import MemoryOverview, is_called
 from gatepost.stores.memory_shelf import Shelves, Undo, own_audit, own_session
 from gatepost.stores.memory_sweep import dead_records
 
@@ -52,6 +52,7 @@ class MemoryStore:
         self._shelves = Shelves()
         self._repeats: dict[str, int] = {}
         self._audit: list[AuditRow] = []
+        self._counters = MemoryCounters()
         self._seals: list[Sealed] = []
         self._log_id = encode(randomness.bytes(12))
         self._log: list[Logged] = []
@@ -78,6 +79,10 @@ class MemoryStore:
         """Raise StoreUnusable if the store was closed."""
         with self._open():
             return
+
+    def counters(self) -> MemoryCounters:
+        """What is counted of tries that did not work."""
+        return self._counters
 
     def overview(self) -> MemoryOverview:
         """What an administrator looks at."""
@@ -134,11 +139,10 @@ class MemoryStore:
             )
 
     def accounts(self, *, after: str | None, limit: int, search: str = "") -> list[Account]:
-        """Accounts in the order of their ids, those after `after`, whose e-mail contains `search`."""
-        part = fold(search)
+        """Accounts in the order of their ids, those after `after`, whose e-mail contains `search` or whose id it is."""
         with self._open():
             ordered = sorted(self._shelves.accounts.records.items())
-        return [one for key, one in ordered if key > (after or "") and part in one.email.key][:limit]
+        return [one for key, one in ordered if key > (after or "") and is_called(one, search)][:limit]
 
     def has_role(self, role: str) -> bool:
         """Whether any account that is not locked has the role."""
@@ -236,6 +240,7 @@ class MemoryStore:
         with self._open():
             try:
                 self._write(change, undo)
+                came = self._counters.recounted(change.recounting)
             except BaseException:
                 for step in reversed(undo):
                     step()
@@ -243,7 +248,7 @@ class MemoryStore:
             if any(isinstance(record, RingKey) for record in (*change.put, *change.take)):
                 self._ring += 1
                 self._moves += 1
-            self._audit += map(own_audit, change.audit)
+            self._audit += map(own_audit, (*change.audit, *came))
             logged = tuple(self._append(fact, change.at) for fact in change.facts)
             return Committed(self._head(), logged)
 

@@ -1,9 +1,10 @@
 """Counters in the memory of one process, for the store that lies there too."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from gatepost.core.changes import AuditRow, Recounting
 from gatepost.core.guesses import Tally
 from gatepost.core.ports import Recount
 
@@ -18,18 +19,21 @@ class MemoryCounters:
     def tallies(self, keys: Sequence[bytes]) -> dict[bytes, Tally]:
         """The counters with these keys that there are."""
         with self._lock:
-            return {key: self._tallies[key] for key in keys if key in self._tallies}
+            return self._found(keys)
 
     def recount(self, keys: Sequence[bytes], decide: Recount) -> None:
         """Write what `decide` makes of these counters; None removes one. Nobody comes in between."""
         with self._lock:
-            for key, tally in decide(
-                {key: self._tallies[key] for key in keys if key in self._tallies}
-            ).items():
-                if tally is None:
-                    self._tallies.pop(key, None)
-                else:
-                    self._tallies[key] = tally
+            self._write(decide(self._found(keys)))
+
+    def recounted(self, recounting: Recounting | None) -> tuple[AuditRow, ...]:
+        """Move the counters of a change, as its last step; the rows of the trail that come of it."""
+        if recounting is None:
+            return ()
+        with self._lock:
+            made = recounting.decide(self._found(recounting.keys))
+            self._write(made.tallies)
+        return made.audit
 
     def sweep_counters(self, now: datetime, keep: int, most: int) -> int:
         """Remove up to `most` that are over, or, until `keep` are left, the nearest to it; how many went."""
@@ -40,3 +44,13 @@ class MemoryCounters:
             for key in gone:
                 del self._tallies[key]
         return len(gone)
+
+    def _found(self, keys: Sequence[bytes]) -> dict[bytes, Tally]:
+        return {key: self._tallies[key] for key in keys if key in self._tallies}
+
+    def _write(self, tallies: Mapping[bytes, Tally | None]) -> None:
+        for key, tally in tallies.items():
+            if tally is None:
+                self._tallies.pop(key, None)
+            else:
+                self._tallies[key] = tally

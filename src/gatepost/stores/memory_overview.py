@@ -3,13 +3,15 @@
 Owns the orders in which it is shown. Whose records these are, and the lock they lie under, are the store's.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from gatepost.core.accounts import Account
+from gatepost.core.accounts import Account, AccountFilter
 from gatepost.core.changes import AuditRow
-from gatepost.core.sessions import Session, SessionView
+from gatepost.core.folding import fold
+from gatepost.core.sessions import Alive, Session, SessionLimits, SessionView, decide_session
 from gatepost.stores.memory_shelf import Shelves, own_audit
 
 
@@ -53,12 +55,31 @@ class MemoryOverview:
         )
         return [(number, own_audit(row)) for number, row in found][:limit]
 
-    def newest_audit(self, account_ids: Sequence[str]) -> dict[str, AuditRow]:
-        """For each of these accounts that has one: the newest row about it."""
-        asked = set(account_ids)
+    def last_acts(self, session_ids: Sequence[str]) -> dict[str, AuditRow]:
+        """For each of these sessions that has one: the newest row of what its own account did with it."""
+        asked = set(session_ids)
         with self._open():
             rows = list(self._trail)
-        return {row.account_id: own_audit(row) for row in rows if row.account_id in asked}
+        own = (row for row in rows if row.actor is not None and row.actor == row.account_id)
+        return {row.session_id: own_audit(row) for row in own if row.session_id in asked}
+
+    def live_counts(self, account_ids: Sequence[str], limits: SessionLimits, now: datetime) -> dict[str, int]:
+        """For each of these accounts that has any: how many of its sessions are alive at `now`."""
+        asked = set(account_ids)
+        with self._open():
+            views = self._views([one for one in self._of_accounts() if one.account_id in asked])
+        alive = (view for view in views if isinstance(decide_session(view, limits, now), Alive))
+        return dict(Counter(view.session.account_id or "" for view in alive))
+
+    def accounts_by_age(
+        self, wanted: AccountFilter, *, before: tuple[datetime, str] | None, limit: int
+    ) -> list[Account]:
+        """Accounts that fit, newest first, those made before a moment and an id."""
+        with self._open():
+            found = [((one.created_at, one.id), one) for one in self._shelves.accounts.records.values()]
+        found.sort(key=lambda entry: entry[0], reverse=True)
+        ahead = (one for place, one in found if before is None or place < before)
+        return [one for one in ahead if _fits(one, wanted)][:limit]
 
     def other_holder(self, role: str, besides: str) -> Account | None:
         """An account that has the role, a password and no lock, other than the one with this id."""
@@ -70,3 +91,16 @@ class MemoryOverview:
 
     def _of_accounts(self) -> list[Session]:
         return [one for one in self._shelves.sessions.records.values() if one.account_id is not None]
+
+
+def is_called(account: Account, text: str) -> bool:
+    """Whether the text is a part of an account's e-mail, however it was typed, or its whole id."""
+    return fold(text) in account.email.key or text == account.id
+
+
+def _fits(account: Account, wanted: AccountFilter) -> bool:
+    return (
+        is_called(account, wanted.text)
+        and wanted.role in (*account.roles, "")
+        and wanted.locked in (account.locked_at is not None, None)
+    )

@@ -145,12 +145,12 @@ class Shelves:
     """A shelf for each kind of record, and what goes with a record that is taken."""
 
     def __init__(self) -> None:
-        self.accounts = accounts()
-        self.sessions = sessions()
-        self.families = families()
-        self.keys = ring_keys()
-        self.clients = clients()
-        self.invitations = invitations()
+        self.accounts: Shelf[Account] = accounts()
+        self.sessions: Shelf[Session] = sessions()
+        self.families: Shelf[RefreshFamily] = families()
+        self.keys: Shelf[RingKey] = ring_keys()
+        self.clients: Shelf[Client] = clients()
+        self.invitations: Shelf[Invitation] = invitations()
         self._by_kind: dict[type[Record], Shelf[Any]] = {
             Account: self.accounts,
             Session: self.sessions,

@@ -12,7 +12,7 @@ from typing import Final
 from gatepost.errors import StoreUnusable
 from gatepost.stores.sqlite import connect, prepare_file, starting
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 HEAD: Final = REVISIONS[-1]
 
 _URL: Final = "sqlite:///"

@@ -17,7 +17,6 @@ from gatepost.core.accounts import Account, Invitation
 from gatepost.core.audit import Entry, Seal, Sealed
 from gatepost.core.changes import AuditRow, Change, Committed, Record
 from gatepost.core.clients import Client
-from gatepost.core.folding import fold
 from gatepost.core.keys import RingKey
 from gatepost.core.ports import Randomness
 from gatepost.core.revocation import Standing, Subject
@@ -27,10 +26,10 @@ from gatepost.errors import Conflict, StoreUnusable
 from gatepost.stores import revisions, sql_seals, sql_standing, sql_trail
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.columns import micros
-from gatepost.stores.sql_counters import SqlCounters
+from gatepost.stores.sql_counters import SqlCounters, recounted
 from gatepost.stores.sql_facts import HEAD, append, start_log
 from gatepost.stores.sql_log import SqlLog
-from gatepost.stores.sql_overview import SqlOverview
+from gatepost.stores.sql_overview import IS_CALLED, SqlOverview, called
 from gatepost.stores.sql_records import (
     KINDS,
     ONE,
@@ -48,6 +47,7 @@ from gatepost.stores.sql_records import (
     view_at,
 )
 from gatepost.stores.sql_sweep import Sweep
+from gatepost.stores.sql_verifiers import SqlVerifiers
 from gatepost.stores.sql_views import OWNER, VIEW, VIEW_COLUMNS
 from gatepost.stores.sqlite import SqliteFile, starting
 
@@ -95,9 +95,8 @@ _BY_EMAIL: Final = text_of(
         _head.outerjoin(_account, _account.c.email_key == sa.bindparam("email"))
     )
 )
-_found: Final = sa.func.instr(_account.c.email_key, sa.bindparam("search")) > sa.text("0")
 _ACCOUNTS: Final = text_of(
-    at_most(sa.select(_account).where(_account.c.id > _after, _found).order_by(_account.c.id), "limit")
+    at_most(sa.select(_account).where(_account.c.id > _after, IS_CALLED).order_by(_account.c.id), "limit")
 )
 _roles: Final = sa.func.json_each(_account.c.roles).table_valued("value")
 _HAS_ROLE: Final = text_of(
@@ -188,6 +187,10 @@ class SqlStore:
         """What is counted of tries that did not work."""
         return SqlCounters(self._file)
 
+    def verifiers(self) -> SqlVerifiers:
+        """Who follows the log from other services."""
+        return SqlVerifiers(self._file)
+
     def overview(self) -> SqlOverview:
         """What an administrator looks at."""
         return SqlOverview(self._file)
@@ -243,8 +246,8 @@ class SqlStore:
         return (None if row[0] is None else account_at(row)), row[-1]
 
     def accounts(self, *, after: str | None, limit: int, search: str = "") -> list[Account]:
-        """Accounts in the order of their ids, those after `after`, whose e-mail contains `search`."""
-        params = {"after": after or "", "limit": limit, "search": fold(search)}
+        """Accounts in the order of their ids, those after `after`, whose e-mail contains `search` or whose id it is."""
+        params = {"after": after or "", "limit": limit, **called(search)}
         return [account_at(row) for row in self._file.rows(_ACCOUNTS, params)]
 
     def has_role(self, role: str) -> bool:
@@ -308,7 +311,7 @@ class SqlStore:
 
         Raises Busy if the turn to write does not come, or the disk is full; nothing is written then either.
         """
-        with self._file.writing() as connection:
+        with self._file.writing(durable=change.durable) as connection:
             for record in change.expects:
                 _expect(connection, record)
             for record in change.take:
@@ -318,8 +321,9 @@ class SqlStore:
             _require_heard(connection, change.put)
             if any(isinstance(record, RingKey) for record in (*change.put, *change.take)):
                 connection.execute(_RING_MOVED)
-            if change.audit:
-                connection.executemany(_NOTE, map(audit_row, change.audit))
+            came = recounted(connection, change.recounting) if change.recounting else ()
+            if audit := (*change.audit, *came):
+                connection.executemany(_NOTE, map(audit_row, audit))
             position, logged = append(connection, change.facts, change.at, self._randomness)
         return Committed(position, logged)
 

@@ -1,6 +1,6 @@
 """What a restore carries from the live database into the copy of a backup, as statements.
 
-Owns which rows of the log, the trail, the keys and the followers go over, and what every ending since the backup does
+Owns which rows of the log, the trail, the keys and of who follows go over, and what every ending since the backup does
 to the records in it. Runs nothing (sql_restore.py does, between the first page and the second).
 """
 
@@ -32,7 +32,7 @@ def _beyond(table: sa.Table) -> sa.ColumnElement[bool]:
     return IN_LIVE[table.name].c.number > newest
 
 
-FOLLOWERS: Final = _carry(tables.follower)
+HEARERS: Final = (_carry(tables.follower), _carry(tables.verifier))
 KEYS: Final = (text_of(sa.delete(tables.ring_key)), _carry(tables.ring_key))
 GROWN: Final = (_carry(tables.audit, _beyond(tables.audit)), _carry(tables.seal, _beyond(tables.seal)))
 LOG: Final = _carry(tables.log, _live_log.seq > _began)

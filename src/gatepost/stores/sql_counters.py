@@ -5,13 +5,14 @@ count of the last moments and spares every sign-in a wait for the disk. Handed o
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from gatepost.core.changes import AuditRow, Recounting
 from gatepost.core.guesses import Tally
 from gatepost.core.ports import Recount
 from gatepost.stores import sql_tables as tables
@@ -62,9 +63,7 @@ class SqlCounters:
     def recount(self, keys: Sequence[bytes], decide: Recount) -> None:
         """Write what `decide` makes of these counters; None removes one. Nobody comes in between. Raises Busy."""
         with self._file.writing(durable=False) as connection:
-            found = _read(connection.execute(_FIND, _asked(keys)).fetchall())
-            for key, tally in decide(found).items():
-                _write(connection, key, tally)
+            _write(connection, decide(_found(connection, keys)))
 
     def sweep_counters(self, now: datetime, keep: int, most: int) -> int:
         """Remove up to `most` that are over, or, until `keep` are left, the nearest to it; how many went."""
@@ -80,6 +79,17 @@ class SqlCounters:
         return len(found)
 
 
+def recounted(connection: sqlite3.Connection, recounting: Recounting) -> tuple[AuditRow, ...]:
+    """Move the counters of a change, inside its transaction; the rows of the trail that come of it."""
+    made = recounting.decide(_found(connection, recounting.keys))
+    _write(connection, made.tallies)
+    return made.audit
+
+
+def _found(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Tally]:
+    return _read(connection.execute(_FIND, _asked(keys)).fetchall())
+
+
 def _asked(keys: Sequence[bytes]) -> dict[str, bytes | None]:
     if len(keys) > _PLACES:
         raise ValueError(f"at most {_PLACES} counters at once")
@@ -90,9 +100,10 @@ def _read(rows: Sequence[Any]) -> dict[bytes, Tally]:
     return {key: Tally(count, moment(at), moment(expires_at)) for key, count, at, expires_at in rows}
 
 
-def _write(connection: sqlite3.Connection, key: bytes, tally: Tally | None) -> None:
-    if tally is None:
-        connection.execute(_REMOVE, {"key": key})
-        return
-    row = {"key": key, "count": tally.count, "at": micros(tally.at), "expires_at": micros(tally.expires_at)}
-    connection.execute(_WRITE, row)
+def _write(connection: sqlite3.Connection, tallies: Mapping[bytes, Tally | None]) -> None:
+    for key, tally in tallies.items():
+        if tally is None:
+            connection.execute(_REMOVE, {"key": key})
+        else:
+            row = {"key": key, "count": tally.count, "at": micros(tally.at)}
+            connection.execute(_WRITE, row | {"expires_at": micros(tally.expires_at)})

@@ -25,7 +25,7 @@ from gatepost.errors import StoreUnusable
 from gatepost.stores import sql_tables as tables
 from gatepost.stores.revisions import HEAD, migrate, require_known, stored
 from gatepost.stores.sql_backup import Progress, damage_in, drafted
-from gatepost.stores.sql_carrying import CLIENT_ENDINGS, ENDINGS, FOLLOWERS, GROWN, IN_LIVE, KEYS, LOG
+from gatepost.stores.sql_carrying import CLIENT_ENDINGS, ENDINGS, GROWN, HEARERS, IN_LIVE, KEYS, LOG
 from gatepost.stores.sql_facts import append, new_log_id
 from gatepost.stores.sql_records import audit_row, ring_key_of, text_of
 from gatepost.stores.sqlite import APPLICATION_ID, connect, starting
@@ -43,8 +43,8 @@ FROM_BACKUP: Final = (tables.account, tables.client, tables.session, tables.refr
 """What a restore is for."""
 OF_THE_LOG: Final = (tables.log, tables.audit, tables.seal)
 """What only grows. Where the database holds a continuation of the backup's, it stays."""
-OF_THE_SERVERS: Final = (tables.follower, tables.ring_key)
-"""What running servers have in memory too."""
+OF_THE_SERVERS: Final = (tables.follower, tables.verifier, tables.ring_key)
+"""What running servers and verifiers have in memory too."""
 NOT_KEPT: Final = (tables.invitation, tables.counter)
 """A link that is open in the backup may have been used since; links are cheap to make anew. Counts are of that day."""
 
@@ -244,7 +244,12 @@ def _overwriting(database: Path, *, readable: bool) -> Iterator[None]:
 def _clear(copy: sqlite3.Connection, live: sqlite3.Connection, *, keep_sessions: bool) -> None:
     """What needs no lock: empty what does not come back, and number records so that no earlier read fits them."""
     copy.execute("BEGIN")
-    empty = (*NOT_KEPT, tables.follower, *(() if keep_sessions else (tables.session, tables.refresh_family)))
+    empty = (
+        *NOT_KEPT,
+        tables.follower,
+        tables.verifier,
+        *(() if keep_sessions else (tables.session, tables.refresh_family)),
+    )
     for table in empty:
         copy.execute(text_of(sa.delete(table)))
     for table in FROM_BACKUP:
@@ -308,7 +313,8 @@ class _Joining:
         return self._copy.execute(_READ_LIVE_TAG, {"seq": began}).fetchall() == [(tag,)]
 
     def _carry_servers(self) -> None:
-        self._copy.execute(FOLLOWERS)
+        for statement in HEARERS:
+            self._copy.execute(statement)
         keys = [ring_key_of(row) for row in self._copy.execute(_READ_LIVE_KEYS)]
         # Servers sign with what they read at their start. Keys under another master key are of no use to anybody.
         if keys and self._restoring.opens(keys):

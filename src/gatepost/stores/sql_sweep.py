@@ -51,13 +51,14 @@ _standing_owner: Final = sa.exists().where(
 _client_ended: Final = sa.exists().where(
     tables.client.c.id == _session.client_id, tables.client.c.ended_pos > _session.pos
 )
-_dead: Final = sa.or_(
+DEAD: Final = sa.or_(
     *_RESTED,
     _session.expires_at <= _p("now"),
     _session.pos < _everyone,
     _client_ended,
     sa.and_(_signed_in, sa.not_(_standing_owner)),
 )
+"""Whether a session is over, at the moments that `ends_of` gives."""
 _orphan: Final = sa.not_(sa.exists().where(_session.id == _family.session_id))
 _in_cookies: Final = sa.exists().where(
     _session.id == _family.session_id,
@@ -90,7 +91,7 @@ def _search(found: sa.Select[Any], act: sa.Delete | sa.Update, then: tuple[str, 
     return _Search(text_of(at_most(found, "most")), text_of(act), then)
 
 
-_end_session: Final = sa.delete(tables.session).where(_session.id == _p("key"), _dead)
+_end_session: Final = sa.delete(tables.session).where(_session.id == _p("key"), DEAD)
 _end_family: Final = sa.delete(tables.refresh_family).where(_family.id == _p("key"), _orphan)
 _clear_answers: Final = (
     sa.update(tables.refresh_family)
@@ -146,7 +147,7 @@ class Sweep:
         self._file = file
         self._mark = 0
         self._walks = (
-            _walk(tables.session, _dead, _end_session, WITH_SESSION),
+            _walk(tables.session, DEAD, _end_session, WITH_SESSION),
             _walk(tables.refresh_family, _orphan, _end_family),
         )
 
@@ -197,14 +198,21 @@ class Sweep:
         return done
 
 
-def _times(limits: SessionLimits, grace: GraceRules, now: datetime) -> Params:
-    """The moments at or before which each kind of record is over."""
+def ends_of(limits: SessionLimits, now: datetime) -> Params:
+    """The moments at or before which each kind of session is over."""
     end = micros(now)
     return {
         "now": end,
         "idle": end - span(limits.idle),
         "visitor_idle": end - span(limits.visitor_idle),
         "visitor_empty": end - span(limits.visitor_empty),
+    }
+
+
+def _times(limits: SessionLimits, grace: GraceRules, now: datetime) -> Params:
+    end = micros(now)
+    return {
+        **ends_of(limits, now),
         "grace": end - span(grace.of(Carrier.TOKEN).longest),
         "cookie_grace": end - span(grace.of(Carrier.TOKEN_COOKIE).longest),
         "after_rotation": end - span(grace.after_rotation),

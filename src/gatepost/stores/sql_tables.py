@@ -43,6 +43,8 @@ account: Final = sa.Table(
     sqlite_strict=True,
 )
 sa.Index("account_ended", account.c.ended_pos, sqlite_where=account.c.ended_pos > sa.text("0"))
+# Whoever looks over accounts looks at the newest first.
+sa.Index("account_created", account.c.created_at, account.c.id)
 
 session: Final = sa.Table(
     "session",
@@ -201,6 +203,13 @@ sa.Index(
     audit.c.number,
     sqlite_where=audit.c.event == sa.text(REPEATED_ELSEWHERE),
 )
+# What an account did itself: a stranger's tries, which can be many, take no place in it.
+sa.Index(
+    "audit_own_act",
+    audit.c.session_id,
+    audit.c.number,
+    sqlite_where=audit.c.actor == audit.c.account_id,
+)
 
 seal: Final = sa.Table(
     "seal",
@@ -235,5 +244,19 @@ follower: Final = sa.Table(
     _required("pid", sa.Integer),
     _required("seq", BIG),
     _required("at", BIG),
+    sqlite_strict=True,
+)
+
+verifier: Final = sa.Table(
+    "verifier",
+    metadata,
+    sa.Column("client_id", sa.Text, primary_key=True),
+    sa.Column("instance", sa.Text, primary_key=True),
+    _required("seq", BIG),
+    _required("until", BIG),
+    _required("policy", sa.Text),
+    _required("bound", sa.Integer),
+    _required("at", BIG),
+    _required("address", sa.Text),
     sqlite_strict=True,
 )

@@ -170,9 +170,9 @@ class Line:
     __slots__ = ("__weakref__", "connection", "lock", "pid")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.lock = threading.Lock()
-        self.pid = os.getpid()
+        self.connection: sqlite3.Connection = connection
+        self.lock: threading.Lock = threading.Lock()
+        self.pid: int = os.getpid()
 
     def __del__(self) -> None:
         # A reader's thread has ended, or the process forked: SQLite forbids a child to touch, or even to close, a

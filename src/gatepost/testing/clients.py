@@ -30,9 +30,9 @@ class TrialClient(TestClient):
         self.app_state.update(host.app_state)
         self._prefix = prefix
         self._refresh_token = ""
-        self.email = ""
-        self.account_id = ""
-        self.session_id = ""
+        self.email: str = ""
+        self.account_id: str = ""
+        self.session_id: str = ""
 
     def __enter__(self) -> Self:
         return self

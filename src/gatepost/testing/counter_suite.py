@@ -1,4 +1,4 @@
-"""What every `Counters` must keep, as tests that a store author can run."""
+"""What every `Counters` must keep, and every store whose changes move them, as tests that a store author can run."""
 # ruff: noqa: S101 - this is a test suite that happens to be shipped
 
 from collections.abc import Callable, Mapping
@@ -8,9 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from gatepost.core.changes import Event, Recounted, Recounting
 from gatepost.core.guesses import Tally
-from gatepost.core.ports import Counters
+from gatepost.core.ports import Counters, Store
+from gatepost.errors import Conflict
 from gatepost.testing.clock import NOON
+from gatepost.testing.opening import Opened, Opener
+from gatepost.testing.records import a_session, an_account, an_audit_row, change, put, stored
 
 MINUTE = timedelta(minutes=1)
 ONE = Tally(1, NOON, NOON + MINUTE)
@@ -100,3 +104,72 @@ class CounterSuite:
         assert counters.sweep_counters(NOON, keep=2, most=100) == 4
         assert sorted(counters.tallies([bytes([number]) for number in range(4)])) == [b"\0", b"\1"]
         assert counters.sweep_counters(NOON, keep=2, most=100) == 0
+
+
+def one_more(found: Mapping[bytes, Tally]) -> Recounted:
+    """Count to the next number, and note it."""
+    tally = replace(found[b"a"], count=found[b"a"].count + 1) if found else ONE
+    row = an_audit_row(Event.SIGN_IN_FAILED, more={"count": str(tally.count)})
+    return Recounted({b"a": tally}, (row,))
+
+
+def broken(found: Mapping[bytes, Tally]) -> Recounted:
+    """A decision that cannot be made."""
+    raise ArithmeticError
+
+
+class RecountingSuite(Opened):
+    """Changes that move counters: all of it stands or nothing does."""
+
+    def test_counters_rows_and_records_of_a_change_stand_together(self, store: Store) -> None:
+        """A record, the row that comes with it, what is counted, and the row that comes of that."""
+        store.commit(
+            change(put=(an_account(),), audit=(an_audit_row(),), recounting=Recounting((b"a",), one_more))
+        )
+        assert stored(store, an_account()).version == 1
+        assert store.counters().tallies([b"a"]) == {b"a": ONE}
+        rows = [row for _, row in store.audit_rows(account_id=None, after=0, limit=9)]
+        assert [(row.event, dict(row.more)) for row in rows] == [
+            (Event.SIGNED_IN, {}),
+            (Event.SIGN_IN_FAILED, {"count": "1"}),
+        ]
+
+    def test_a_change_that_conflicts_counts_nothing(self, store: Store) -> None:
+        """It is decided anew, and must not have been counted twice then."""
+        put(store, an_account())
+        stale = an_account()
+        with pytest.raises(Conflict):
+            store.commit(change(put=(stale,), recounting=Recounting((b"a",), one_more)))
+        with pytest.raises(Conflict):
+            store.commit(change(expects=(stale,), recounting=Recounting((b"a",), one_more)))
+        assert store.counters().tallies([b"a"]) == {}
+        assert store.audit_rows(account_id=None, after=0, limit=9) == []
+
+    def test_a_count_that_fails_takes_the_whole_change_back(self, store: Store) -> None:
+        """No record, no row, and the store goes on."""
+        with pytest.raises(ArithmeticError):
+            store.commit(
+                change(
+                    put=(an_account(), a_session()),
+                    audit=(an_audit_row(),),
+                    recounting=Recounting((b"a",), broken),
+                )
+            )
+        assert (stored(store, an_account()), stored(store, a_session())) == (None, None)
+        assert store.audit_rows(account_id=None, after=0, limit=9) == []
+        put(store, an_account(), a_session())
+
+    @pytest.mark.parametrize("durable", [True, False])
+    def test_of_many_changes_at_once_each_sees_those_before_it(self, opener: Opener, durable: bool) -> None:
+        """Forty hands count to forty and note each number once; none of them conflicts."""
+        store, _ = opener()
+
+        def count(_: int) -> None:
+            store.commit(change(recounting=Recounting((b"a",), one_more), durable=durable))
+
+        with ThreadPoolExecutor(8) as hands:
+            list(hands.map(count, range(40)))
+        assert store.counters().tallies([b"a"]) == {b"a": replace(ONE, count=40)}
+        rows = store.audit_rows(account_id=None, after=0, limit=99)
+        assert [row.more["count"] for _, row in rows] == [str(number) for number in range(1, 41)]
+        store.close()

@@ -58,8 +58,8 @@ class HeldHashing:
 
     def __init__(self, hashing: PasswordHashing) -> None:
         self.hashing = hashing
-        self.verifying = Hold()
-        self.making = Hold()
+        self.verifying: Hold = Hold()
+        self.making: Hold = Hold()
 
     def hash(self, password: bytes) -> str:
         """A new hash in PHC form."""
@@ -87,7 +87,7 @@ class HeldRandomness:
 
     def __init__(self, randomness: Randomness) -> None:
         self._randomness = randomness
-        self.drawing = Hold()
+        self.drawing: Hold = Hold()
 
     def bytes(self, count: int) -> bytes:
         """`count` bytes of the real source."""

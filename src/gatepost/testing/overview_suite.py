@@ -6,11 +6,25 @@ Owns the orders in which people look for something, and that pages join without 
 
 import pytest
 
+from gatepost.core.accounts import AccountFilter
 from gatepost.core.changes import Event
+from gatepost.core.emails import parse_email
 from gatepost.core.ports import Overview, Store
+from gatepost.core.revocation import EveryoneEnded
 from gatepost.testing.clock import NOON
 from gatepost.testing.opening import Opened
-from gatepost.testing.records import HOUR, a_session, an_account, an_audit_row, change, put
+from gatepost.testing.records import (
+    HOUR,
+    LIMITS,
+    MICROSECOND,
+    a_client,
+    a_session,
+    an_account,
+    an_audit_row,
+    change,
+    put,
+    stored,
+)
 
 
 class OverviewSuite(Opened):
@@ -62,21 +76,89 @@ class OverviewSuite(Opened):
         assert [one for one, _ in overview.audit_back(account_id="ada", before=3, limit=9)] == [1]
         assert overview.audit_back(account_id=None, before=1, limit=9) == []
 
-    def test_newest_row_of_each_account_is_found(self, store: Store, overview: Overview) -> None:
-        """Of those that were asked for and have one."""
-        for event, account_id in (
-            (Event.SIGNED_IN, "ada"),
-            (Event.SIGNED_IN, "eve"),
-            (Event.SIGNED_OUT, "ada"),
-            (Event.SIGNED_IN, "bob"),
+    def test_what_an_account_did_last_with_each_session_is_found(
+        self, store: Store, overview: Overview
+    ) -> None:
+        """Of sessions that were asked for and have a row. What strangers try and others do to the account is no act
+        of its own, nor is what it did with another session."""
+        for event, different in (
+            (Event.SIGNED_IN, {}),
+            (Event.SIGNED_IN, {"session_id": "s2"}),
+            (Event.PASSWORD_CHANGED, {}),
+            (Event.SIGNED_IN, {"session_id": "s3", "account_id": "bob", "actor": "bob"}),
+            (Event.SIGN_IN_FAILED, {"session_id": None, "actor": None}),
+            (Event.REFRESH_REPEATED_ELSEWHERE, {"actor": None}),
+            (Event.ROLES_CHANGED, {"session_id": None, "actor": "boss"}),
+            (Event.TOKEN_ENDED, {"actor": "boss"}),
         ):
-            store.commit(change(audit=(an_audit_row(event, account_id=account_id),)))
-        newest = overview.newest_audit(["ada", "eve", "ada", "nobody"])
-        assert {key: row.event for key, row in newest.items()} == {
-            "ada": Event.SIGNED_OUT,
-            "eve": Event.SIGNED_IN,
+            store.commit(change(audit=(an_audit_row(event, **different),)))
+        last = overview.last_acts(["s1", "s2", "s1", "none"])
+        assert {key: row.event for key, row in last.items()} == {
+            "s1": Event.PASSWORD_CHANGED,
+            "s2": Event.SIGNED_IN,
         }
-        assert overview.newest_audit([]) == {}
+        assert overview.last_acts([]) == {}
+
+    def test_live_sessions_are_counted_for_each_account(self, store: Store, overview: Overview) -> None:
+        """Those that stand at that moment, to the very moment; the dead of every kind count for nothing."""
+        put(
+            store,
+            an_account("ada"),
+            an_account("bob", locked_at=NOON),
+            an_account("eve"),
+            an_account("may", ended_pos=1),
+            a_client(ended_pos=1),
+        )
+        rested = NOON - LIMITS.idle
+        put(
+            store,
+            *(a_session(f"s{number}") for number in range(3)),
+            a_session("rested", last_seen_at=rested),
+            a_session("nearly", last_seen_at=rested + MICROSECOND),
+            a_session("over", expires_at=NOON),
+            a_session("ended", client_id="c1"),
+            a_session("locked", "bob"),
+            a_session("old", "may"),
+            a_session("gone", "nobody"),
+            a_session("hers", "eve"),
+            a_session("visit", None),
+        )
+        asked = ["ada", "bob", "may", "nobody", "ada"]
+        assert overview.live_counts(asked, LIMITS, NOON) == {"ada": 4}
+        assert overview.live_counts(["eve"], LIMITS, NOON) == {"eve": 1}
+        assert overview.live_counts(["eve"], LIMITS, NOON + LIMITS.idle) == {}
+        store.commit(change(facts=(EveryoneEnded(),)))
+        assert overview.live_counts(["ada", "eve"], LIMITS, NOON) == {}
+
+    def test_newest_accounts_come_first_in_pages(self, store: Store, overview: Overview) -> None:
+        """By the moment they were made and then the id, from before the last one shown."""
+        put(store, *(an_account(key) for key in ("ada", "eve")), an_account("bob", created_at=NOON + HOUR))
+        first = overview.accounts_by_age(AccountFilter(), before=None, limit=2)
+        assert [one.id for one in first] == ["bob", "eve"]
+        rest = overview.accounts_by_age(AccountFilter(), before=(NOON, "eve"), limit=2)
+        assert rest == [stored(store, an_account("ada"))]
+        assert overview.accounts_by_age(AccountFilter(), before=(NOON, "ada"), limit=2) == []
+
+    def test_accounts_are_found_by_what_is_true_of_them(self, store: Store, overview: Overview) -> None:
+        """A part of the e-mail however it was typed, the whole id, a whole role, locked or not; all of it together."""
+        put(
+            store,
+            an_account("ada", roles=("member", "admin"), locked_at=NOON),
+            an_account("adam", roles=("administrator",)),
+            an_account("bob", roles=("admin",)),
+        )
+
+        def found(text: str = "", role: str = "", locked: bool | None = None) -> str:
+            accounts = overview.accounts_by_age(AccountFilter(text, role, locked), before=None, limit=9)
+            return " ".join(one.id for one in accounts)
+
+        assert (found("ADA"), found("bob"), found("%")) == ("adam ada", "bob", "")
+        assert (found(role="admin"), found(role="min")) == ("bob ada", "")
+        assert (found(locked=True), found(locked=False)) == ("ada", "bob adam")
+        assert found("ad", "admin", locked=True) == "ada"
+        assert found("b", "admin", locked=True) == ""
+        put(store, an_account("Q7w", created_at=NOON - HOUR, email=parse_email("x@example.com")))
+        assert (found("Q7w"), found("q7w"), found("Q7")) == ("Q7w", "", "")
 
     def test_another_holder_of_a_role_is_found(self, store: Store, overview: Overview) -> None:
         """Not the one that is named, none that is locked or has no password, and only by the role's whole name."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gatepost.core.changes import Event
+from gatepost.core.emails import parse_email
 from gatepost.core.keys import KeyState
 from gatepost.core.ports import Log, Store
 from gatepost.core.revocation import (
@@ -104,12 +105,15 @@ class ReadingSuite(Opened):
         assert (first, rest) == (["s0", "s1", "s2"], ["s3", "s4"])
 
     def test_accounts_come_in_pages_and_are_searched_by_email(self, store: Store) -> None:
-        """The search looks inside the canonical e-mail and does not care how it was typed."""
+        """The search looks inside the canonical e-mail and does not care how it was typed; an id is found whole."""
         put(store, *(an_account(key) for key in ("ada", "bob", "bobby", "eve")))
         assert [one.id for one in store.accounts(after=None, limit=2)] == ["ada", "bob"]
         assert [one.id for one in store.accounts(after="bob", limit=9)] == ["bobby", "eve"]
         assert [one.id for one in store.accounts(after=None, limit=9, search="BOB")] == ["bob", "bobby"]
         assert store.accounts(after=None, limit=9, search="%") == []
+        put(store, an_account("Q7w", email=parse_email("x@example.com")))
+        found = [store.accounts(after=None, limit=9, search=part) for part in ("Q7w", "q7w", "Q7")]
+        assert [[one.id for one in page] for page in found] == [["Q7w"], [], []]
 
     def test_role_of_a_locked_account_does_not_count(self, store: Store) -> None:
         """A locked administrator is none; a role is a whole name, not a part of one."""

@@ -1,7 +1,7 @@
-"""What an administrator reads: accounts, sessions, events, keys, servers and receipts in words.
+"""What an administrator reads: accounts, sessions, keys and receipts in words.
 
-Owns the sentences and which facts they are made of. Loads nothing but the names of those who acted; pages, acts and
-the live page put these values into their templates.
+Owns the sentences and which facts they are made of; what happened is `trail_words.py`'s. Loads nothing but how many
+sessions an account has; pages, acts and the live page put these values into their templates.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,68 +9,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gatepost.authority import Authority
 from gatepost.core.accounts import Account
-from gatepost.core.changes import AuditRow, Event
 from gatepost.core.keys import KeyState, RingKey
 from gatepost.core.permissions import Difference
 from gatepost.core.sentences import Sentence
-from gatepost.errors import NotFound
+from gatepost.core.verifiers import Policy
 from gatepost.services.commits import Receipt, ReceiptState
 from gatepost.services.foresight import RolesForeseen
+from gatepost.services.hearings import VerifierHearing
 from gatepost.services.presence import Present
-from gatepost.services.servers import Server
 from gatepost.web.asking import Asking
-from gatepost.web.rendering import SessionCard, card, device_in_words, in_words
+from gatepost.web.devices import UNKNOWN
+from gatepost.web.notes import EndedNote
+from gatepost.web.rendering import SessionCard, at_a_glance, card, device_in_words, in_words
+from gatepost.web.trail_words import EVENTS
 
-EVENTS: Final = {
-    Event.SIGNED_UP: Sentence("Signed up"),
-    Event.SIGNED_IN: Sentence("Signed in"),
-    Event.SIGN_IN_FAILED: Sentence("Sign-in refused"),
-    Event.SIGN_IN_REFUSED: Sentence("Sign-in refused by the application"),
-    Event.GUESSING_SLOWED: Sentence("Guessing slowed down"),
-    Event.SIGNED_OUT: Sentence("Signed out"),
-    Event.SESSION_ENDED: Sentence("One session ended"),
-    Event.OTHER_SESSIONS_ENDED: Sentence("All other sessions ended"),
-    Event.SESSIONS_ENDED: Sentence("All sessions ended"),
-    Event.EVERYONE_ENDED: Sentence("Everybody signed out"),
-    Event.TOKEN_ENDED: Sentence("One access token ended"),
-    Event.CLIENT_ENDED: Sentence("Client ended"),
-    Event.REFRESH_REPEATED_ELSEWHERE: Sentence("Refresh token used twice, from elsewhere"),
-    Event.REFRESH_REPLAYED: Sentence("Used-up refresh token shown again: session ended"),
-    Event.PASSWORD_CHANGED: Sentence("Password changed"),
-    Event.PASSWORD_CHANGE_FAILED: Sentence("Password change refused"),
-    Event.REAUTHENTICATED: Sentence("Password shown again"),
-    Event.REAUTHENTICATION_FAILED: Sentence("Password shown again: refused"),
-    Event.ACCOUNT_CREATED: Sentence("Account made"),
-    Event.ACCOUNT_IMPORTED: Sentence("Account imported"),
-    Event.ACCOUNT_LOCKED: Sentence("Account locked"),
-    Event.ACCOUNT_UNLOCKED: Sentence("Account unlocked"),
-    Event.ROLES_CHANGED: Sentence("Roles changed"),
-    Event.INVITATION_MADE: Sentence("One-time link made"),
-    Event.INVITATION_USED: Sentence("One-time link used"),
-    Event.CLIENT_CREATED: Sentence("Client made"),
-    Event.CLIENT_SECRET_CHANGED: Sentence("Client has a new secret"),
-    Event.KEY_MADE: Sentence("Key made"),
-    Event.KEY_ROTATED: Sentence("Key rotated"),
-    Event.KEY_WITHDRAWN: Sentence("Key withdrawn"),
-    Event.MASTER_KEY_CHANGED: Sentence("Master key changed"),
-    Event.RESTORED: Sentence("Restored from a backup"),
-    Event.CLOCK_SET_BACK: Sentence("The clock was set back"),
-}
-_LONGEST_FACT: Final = 60
-_ALARMING: Final = frozenset(
-    {
-        Event.SIGN_IN_FAILED,
-        Event.GUESSING_SLOWED,
-        Event.REFRESH_REPEATED_ELSEWHERE,
-        Event.REFRESH_REPLAYED,
-        Event.PASSWORD_CHANGE_FAILED,
-        Event.REAUTHENTICATION_FAILED,
-        Event.CLOCK_SET_BACK,
-    }
-)
-_ACTORS: Final = {"cli": Sentence("a command on the server"), "system": Sentence("the server itself")}
+OVER: Final = Sentence("That session was over already.")
 _STATES: Final = {
     KeyState.NEXT: (Sentence("Next"), Sentence("takes over at the next rotation")),
     KeyState.ACTIVE: (Sentence("Active"), Sentence("signs or seals now")),
@@ -93,7 +47,7 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class PresentRow:
-    """A session in words, with what its account did last."""
+    """A session in words, with what its account did last with it."""
 
     card: SessionCard
     account_id: str
@@ -101,22 +55,6 @@ class PresentRow:
     last_seen: str
     did: str
     did_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """An entry of the audit trail in words. `facts` are short and plain: a carrier, the roles before and after."""
-
-    number: int
-    what: str
-    at: str
-    alarming: bool
-    about: str
-    about_id: str
-    by: str
-    device: str
-    address: str
-    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +71,10 @@ class KeyRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerRow:
-    """A server process in words."""
-
-    pid: int
-    behind: int
-    heard: str
-    quiet: bool
-    own: bool
-
-
-@dataclass(frozen=True, slots=True)
 class HearingRow:
-    """Whether one server process has confirmed, in words."""
+    """Whether one server process, or one instance of a verifier, has confirmed, in words."""
 
-    pid: int
+    who: str
     confirmed: bool
     text: str
 
@@ -161,23 +88,25 @@ class ReceiptWords:
     hearings: tuple[HearingRow, ...]
 
 
-def at_a_glance(moment: datetime, now: datetime, *, seconds: bool = False) -> str:
-    """A time as short as it can be told: the day only if it is another one. The same in every language."""
-    utc, form = moment.astimezone(UTC), "%H:%M:%S" if seconds else "%H:%M"
-    day = "" if utc.date() == now.astimezone(UTC).date() else f"{utc:%Y-%m-%d} "
-    return f"{day}{utc.strftime(form)} UTC"
-
-
 def account_row(asking: Asking, account: Account) -> AccountRow:
-    """An account in words, with how many sessions it has."""
-    return AccountRow(
-        id=account.id,
-        email=account.email.typed,
-        roles=account.roles,
-        locked=account.locked_at is not None,
-        sessions=len(asking.authority.sessions.of_account(account.id)),
-        created=in_words(account.created_at),
-    )
+    """An account in words, with how many live sessions it has."""
+    return account_rows(asking, [account])[0]
+
+
+def account_rows(asking: Asking, accounts: Sequence[Account]) -> list[AccountRow]:
+    """Accounts in words. The sessions of all of them are counted at once."""
+    live = asking.authority.accounts.live_counts(accounts)
+    return [
+        AccountRow(
+            id=account.id,
+            email=account.email.typed,
+            roles=account.roles,
+            locked=account.locked_at is not None,
+            sessions=live.get(account.id, 0),
+            created=in_words(account.created_at),
+        )
+        for account in accounts
+    ]
 
 
 def present_rows(present: Iterable[Present], current: str, now: datetime) -> list[PresentRow]:
@@ -188,54 +117,11 @@ def present_rows(present: Iterable[Present], current: str, now: datetime) -> lis
             account_id=one.standing.session.account_id or "",
             started=at_a_glance(one.standing.session.started_at, now),
             last_seen=at_a_glance(one.standing.session.last_seen_at, now),
-            did=EVENTS.get(one.last.event, one.last.event.value) if one.last else "",
+            did=EVENTS[one.last.event] if one.last else "",
             did_at=at_a_glance(one.last.at, now) if one.last else "",
         )
         for one in present
     ]
-
-
-def happenings(authority: Authority, rows: Sequence[tuple[int, AuditRow]]) -> list[Happening]:
-    """Entries of the trail in words. Each name is looked up once."""
-    names: dict[str, str] = {}
-    return [
-        Happening(
-            number=number,
-            what=EVENTS.get(row.event, row.event.value),
-            at=at_a_glance(row.at, authority.clock.now(), seconds=True),
-            alarming=row.event in _ALARMING,
-            about=_name(authority, row.account_id, names),
-            about_id=row.account_id or "",
-            by=_actor(authority, row, names),
-            device=device_in_words(row.device) if row.device else "",
-            address=row.address,
-            facts=tuple((name, _short(value)) for name, value in row.more.items() if name != "ended"),
-        )
-        for number, row in rows
-    ]
-
-
-def _short(value: str) -> str:
-    spaced = value.replace(",", ", ")
-    return spaced if len(spaced) <= _LONGEST_FACT else f"{spaced[:_LONGEST_FACT]}…"
-
-
-def _actor(authority: Authority, row: AuditRow, names: dict[str, str]) -> str:
-    if row.actor is None or row.actor == row.account_id:
-        return ""
-    return _ACTORS.get(row.actor) or _name(authority, row.actor, names)
-
-
-def _name(authority: Authority, account_id: str | None, names: dict[str, str]) -> str:
-    if account_id is None:
-        return ""
-    if account_id not in names:
-        try:
-            names[account_id] = authority.accounts.find(account_id).email.typed
-        except NotFound:
-            # Deleted, or never ours: the trail knows it by its id alone.
-            names[account_id] = account_id
-    return names[account_id]
 
 
 def key_row(key: RingKey) -> KeyRow:
@@ -251,31 +137,69 @@ def key_row(key: RingKey) -> KeyRow:
     )
 
 
-def server_row(server: Server) -> ServerRow:
-    """A server process in words."""
-    return ServerRow(server.pid, server.behind, in_words(server.heard_at), server.quiet, server.own)
-
-
 def receipt_words(receipt: Receipt | None) -> ReceiptWords | None:
     """A receipt in words: who has confirmed, and after how many milliseconds."""
     if receipt is None:
         return None
-    took = f"{(receipt.in_force_at - receipt.committed_at).total_seconds() * 1000:.0f}"
     everywhere = receipt.state is ReceiptState.IN_FORCE
-    text = Sentence("In force everywhere, confirmed in {milliseconds} ms.", milliseconds=took)
-    if not everywhere:
-        text = Sentence(
+    hearings = [_hearing(one.pid, one.seconds) for one in receipt.workers]
+    return ReceiptWords(
+        _in_force(receipt),
+        everywhere,
+        (*hearings, *(_verifier_hearing(one, receipt.latest_at) for one in receipt.verifiers)),
+    )
+
+
+def _in_force(receipt: Receipt) -> Sentence:
+    took = f"{(receipt.in_force_at - receipt.committed_at).total_seconds() * 1000:.0f}"
+    if receipt.state is ReceiptState.IN_FORCE:
+        return Sentence("In force everywhere, confirmed in {milliseconds} ms.", milliseconds=took)
+    if receipt.state is ReceiptState.PENDING:
+        return Sentence("In force at every server. Another service has not confirmed it yet.")
+    if receipt.silent:
+        return Sentence(
             "In force everywhere: a server that did not answer refuses everything until it has caught up."
         )
-    return ReceiptWords(text, everywhere, tuple(_hearing(one.pid, one.seconds) for one in receipt.workers))
+    return Sentence(
+        "In force everywhere: another service that did not answer refuses everything until it has caught up."
+    )
+
+
+def _verifier_hearing(one: VerifierHearing, latest_at: datetime) -> HearingRow:
+    who = Sentence("{name} ({instance})", name=one.name, instance=one.instance)
+    if one.confirmed:
+        return HearingRow(who, True, Sentence("confirmed"))
+    if one.ended:
+        return HearingRow(who, False, Sentence("silent: its lease has ended, so it refuses everything"))
+    if one.policy is Policy.ALLOW:
+        return HearingRow(
+            who, False, Sentence("silent: it goes on without hearing, and may accept it until it expires")
+        )
+    until = f"{latest_at.astimezone(UTC):%H:%M:%S} UTC"
+    return HearingRow(who, False, Sentence("not confirmed: it may accept it until {time}", time=until))
 
 
 def _hearing(pid: int, seconds: float | None) -> HearingRow:
+    who = Sentence("Server {pid}", pid=pid)
     if seconds is None:
-        return HearingRow(pid, False, Sentence("silent: its lease has ended, so it refuses everything"))
+        return HearingRow(who, False, Sentence("silent: its lease has ended, so it refuses everything"))
     return HearingRow(
-        pid, True, Sentence("confirmed in {milliseconds} ms", milliseconds=f"{seconds * 1000:.0f}")
+        who, True, Sentence("confirmed in {milliseconds} ms", milliseconds=f"{seconds * 1000:.0f}")
     )
+
+
+def ended_words(note: EndedNote) -> dict[str, object]:
+    """What became of one session, for the page that comes after it."""
+    if note.receipt is None:
+        return {"notice": OVER}
+    unknown = note.device in {UNKNOWN, ""}
+    notice = Sentence(
+        "Ended: the session of {email} using {device} from {address}.",
+        email=note.email,
+        device=Sentence("an unknown device") if unknown else device_in_words(note.device),
+        address=note.address,
+    )
+    return {"notice": notice, "receipt": receipt_words(note.receipt)}
 
 
 def nothing_changes(change: Difference) -> bool:

@@ -1,5 +1,6 @@
 """Answers: JSON, problems, OAuth errors, cookies. Owns how an error looks on the wire, not when it is raised."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,12 +17,16 @@ from gatepost.core.permissions import permissions_of
 from gatepost.core.sentences import Sentence
 from gatepost.core.sessions import Carrier, Session
 from gatepost.errors import GatepostError, InvalidFields, ReauthenticationRequired, Stale
+from gatepost.services.accounts import Changed
 from gatepost.services.beginnings import SignedIn
 from gatepost.services.commits import Receipt
+from gatepost.services.hearings import VerifierHearing
 from gatepost.services.roll_call import Hearing
+from gatepost.services.sessions import Standing
 from gatepost.services.tokens import TokenPair
 
 PROBLEM: Final = "application/problem+json"
+_MOST_IN_HEADER: Final = 16
 
 
 def _plain(value: object) -> str:
@@ -46,7 +51,12 @@ def nothing(receipt: Receipt | None = None) -> Response:
 
 def receipt_header(receipt: Receipt) -> dict[str, str]:
     """The header that says what was promised when something was ended."""
-    return {"Gatepost-Receipt": _encode(receipt_body(receipt)).decode("ascii")}
+    body, most = receipt_body(receipt), _MOST_IN_HEADER
+    if len(body["verifiers"]) > most:
+        # Proxies keep few kilobytes for headers. Those that have not confirmed come first.
+        body |= {"verifiers": body["verifiers"][:most], "verifiers_left_out": len(body["verifiers"]) - most}
+    # In ASCII: a client may be called by any letters.
+    return {"Gatepost-Receipt": json.dumps(body, separators=(",", ":"))}
 
 
 def instant(moment: datetime) -> str:
@@ -75,13 +85,23 @@ def receipt_body(receipt: Receipt) -> dict[str, Any]:
         "state": receipt.state.value,
         "in_force_at": instant(receipt.in_force_at),
         "latest_at": instant(receipt.latest_at),
-        "verifiers": [],
+        "verifiers": [_verifier_body(one) for one in receipt.verifiers],
     }
 
 
 def full_receipt_body(receipt: Receipt) -> dict[str, Any]:
     """The same for administrators: with every server process, which is nobody else's business."""
     return {**receipt_body(receipt), "workers": [_hearing_body(one) for one in receipt.workers]}
+
+
+def _verifier_body(hearing: VerifierHearing) -> dict[str, Any]:
+    return {
+        "name": hearing.name,
+        "instance": hearing.instance,
+        "confirmed": hearing.confirmed,
+        "policy": hearing.policy.value,
+        "ended_by_lease": hearing.ended,
+    }
 
 
 def _hearing_body(hearing: Hearing) -> dict[str, Any]:
@@ -102,6 +122,31 @@ def account_body(account: Account | SealedAccount, roles: Mapping[str, tuple[str
         "email_verified": account.email_verified,
         "roles": account.roles,
         "permissions": sorted(permissions_of(account.roles, roles)),
+    }
+
+
+def admin_account_body(account: Account, roles: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """An account as an administrator sees it, and as a command prints it."""
+    return {
+        **account_body(account, roles),
+        "created_at": instant(account.created_at),
+        "locked_at": instant(account.locked_at) if account.locked_at else None,
+    }
+
+
+def changed_body(changed: Changed, roles: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """What a change of an account answers: the account, and the receipt if it ended something."""
+    receipt = {"receipt": full_receipt_body(changed.receipt)} if changed.receipt else {}
+    return {"account": admin_account_body(changed.account, roles), **receipt}
+
+
+def admin_session_body(standing: Standing) -> dict[str, Any]:
+    """A session as an administrator sees it, and as a command prints it."""
+    account = standing.account
+    return {
+        **session_body(standing.session, standing.idle_expires_at),
+        "account_id": standing.session.account_id,
+        "email": account.email.typed if account else None,
     }
 
 

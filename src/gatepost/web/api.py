@@ -20,6 +20,7 @@ from gatepost.web.answers import (
     signed_in_body,
 )
 from gatepost.web.asking import Asking
+from gatepost.web.awaiting import when_heard
 from gatepost.web.bodies import CredentialsBody, PasswordBody, VisitBody
 from gatepost.web.handover import hand_over, stay_known, take_back
 from gatepost.web.reading import read_json
@@ -59,7 +60,7 @@ def sign_in(asking: Asked, body: CredentialsBody) -> Response:
 def sign_out(asking: Asked) -> Response:
     """End the session that asks, and every carrier of it."""
     receipt = asking.found and asking.authority.sessions.sign_out(asking.found, asking.origin)
-    return take_back(asking, nothing(receipt or None))
+    return take_back(asking, when_heard(asking, receipt, nothing) if receipt else nothing())
 
 
 async def session(asking: Asked) -> Response:
@@ -112,12 +113,14 @@ def sessions(asking: Asked) -> Response:
 
 def end_session(asking: Asked, session_id: str) -> Response:
     """End one of the account's own sessions."""
-    return nothing(asking.authority.sessions.end_own(asking.principal, session_id, asking.origin))
+    receipt = asking.authority.sessions.end_own(asking.principal, session_id, asking.origin)
+    return when_heard(asking, receipt, nothing)
 
 
 def end_others(asking: Asked) -> Response:
     """End all of the account's sessions but the one that asks."""
-    return stay_known(asking, nothing(asking.authority.sessions.end_others(asking.principal, asking.origin)))
+    receipt = asking.authority.sessions.end_others(asking.principal, asking.origin)
+    return stay_known(asking, when_heard(asking, receipt, nothing))
 
 
 def change_password(asking: Asked, body: PasswordBody) -> Response:
@@ -125,4 +128,4 @@ def change_password(asking: Asked, body: PasswordBody) -> Response:
     receipt = asking.authority.accounts.change_password(
         asking.principal, body.current, body.new, asking.origin
     )
-    return stay_known(asking, nothing(receipt))
+    return stay_known(asking, when_heard(asking, receipt, nothing))

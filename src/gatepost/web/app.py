@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from anyio import to_thread
@@ -35,6 +36,7 @@ from gatepost.web.declared import declared_answers, declared_more
 from gatepost.web.direct import Direct, pass_checks
 from gatepost.web.envelope import Envelope
 from gatepost.web.error_pages import error_page, to_sign_in
+from gatepost.web.exposed import end_exposed
 from gatepost.web.feed import Feed
 from gatepost.web.gateway import Gateway
 from gatepost.web.handover import remove_ours
@@ -83,7 +85,7 @@ def make_app(
 
     routed = Direct(app, authority, offered, failure)
     inner = Gateway(Feed(routed, authority, failure), authority, failure)
-    inside = Envelope(inner, authority.settings, failure)
+    inside = Envelope(inner, authority.settings, failure, partial(end_exposed, authority))
     return SendsRenewed(Metered(inside, Meter(), authority.clock))
 
 
@@ -126,7 +128,7 @@ def _add(app: FastAPI, authority: Authority, route: Route) -> None:
 
 
 def _summary(endpoint: Callable[..., Any]) -> str:
-    return (endpoint.__doc__ or "").strip().split("\n")[0].rstrip(".")
+    return " ".join((endpoint.__doc__ or "").split()).partition(". ")[0].rstrip(".")
 
 
 def _run(authority: Authority, route: Route) -> Callable[[Request], Awaitable[None]]:

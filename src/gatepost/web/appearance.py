@@ -114,7 +114,14 @@ def _styled(colour: str) -> bytes:
         f":root{{--accent:{light};--on-accent:{LIGHT.ink}}}"
         f"@media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{DARK.ink}}}}}\n"
     )
-    return _content(_STYLE) + brand.encode()
+    return _squeezed(_content(_STYLE)) + brand.encode()
+
+
+def _squeezed(style: bytes) -> bytes:
+    """A style sheet without what only its authors read: comments, line ends and indentation. No string in it may
+    hold a brace, a comma, a semicolon or the beginning of a comment."""
+    plain = re.sub(rb"/\*.*?\*/", b"", style, flags=re.DOTALL)
+    return re.sub(rb"\s*([{};,])\s*", rb"\1", plain).strip()
 
 
 def _icon(colour: str, initial: str | None) -> bytes:

@@ -32,6 +32,7 @@ from gatepost.core.principals import Principal, Visitor
 from gatepost.core.revocation import Standing, Subject
 from gatepost.core.secrets import RefreshHandle, digest, parse_refresh
 from gatepost.core.sessions import Carrier, Origin
+from gatepost.core.whence import Whence
 from gatepost.errors import BadRequest, GatepostError, SignedOut
 from gatepost.services.beginnings import Wish
 from gatepost.services.renewals import Renewed, resealed
@@ -55,6 +56,7 @@ class Asking:
     session_id: str | None = None
     client: Client | None = None
     client_id: str | None = None
+    wait: float = 0.0
     _presented: Presented | None = field(default=None, init=False, repr=False)
 
     @property
@@ -129,6 +131,11 @@ class Asking:
         """From where this request comes, in words."""
         client = self.request.client
         return Origin(client.host if client else "", describe(self.header("user-agent") or ""))
+
+    @property
+    def whence(self) -> Whence:
+        """From where, and in which session, whoever is signed in asks for what changes more than their own."""
+        return Whence(self.origin, self.principal.session_id)
 
     def header(self, name: str) -> str | None:
         """The one value of a header, None if it is absent. Raises `BadRequest` if it stands twice."""

@@ -26,15 +26,17 @@ from gatepost.errors import (
     UnauthorizedClient,
     UnsupportedMediaType,
 )
-from gatepost.web import checks, client_checks
+from gatepost.web import awaiting, checks, client_checks
 from gatepost.web.answers import PROBLEM, oauth_code
 from gatepost.web.docs import EVERYWHERE, reference
+from gatepost.web.metrics import metrics_reader
 from gatepost.web.routes import Kind, Route
 
 _A_SESSION: Final = (SignedOut, Refused, SlowDown, Stale)
 _A_BODY: Final = (BadRequest, UnsupportedMediaType)
 _A_CLIENT: Final = (InvalidClient, OAuthError, SlowDown)
-_BY_CHECK: Final[Mapping[checks.Check, tuple[type[GatepostError], ...]]] = {
+# Each check of the table stands here, so that one that is added cannot go undescribed.
+REFUSALS: Final[Mapping[checks.Check, tuple[type[GatepostError], ...]]] = {
     checks.no_query_credentials: (BadRequest,),
     checks.one_credential: (AmbiguousCredentials,),
     checks.one_cookie: (AmbiguousCredentials,),
@@ -45,17 +47,27 @@ _BY_CHECK: Final[Mapping[checks.Check, tuple[type[GatepostError], ...]]] = {
     checks.a_session: _A_SESSION,
     checks.signed_in: _A_SESSION,
     checks.session_perhaps: _A_SESSION,
+    checks.signed_in_perhaps: (Stale,),
     checks.admin: (Forbidden,),
     checks.freshly_signed_in: (ReauthenticationRequired,),
     checks.few_visits: (SlowDown,),
     checks.few_sign_ups: (SlowDown,),
+    awaiting.a_wait: (BadRequest,),
     client_checks.nothing_in_the_address: (BadRequest,),
     client_checks.introspecting_client: (*_A_CLIENT, UnauthorizedClient),
     client_checks.any_client: _A_CLIENT,
+    metrics_reader: (Forbidden,),
 }
 _WITH_A_SESSION: Final = frozenset({checks.a_session, checks.signed_in, checks.session_perhaps})
 _WITH_A_CLIENT: Final = frozenset({client_checks.introspecting_client, client_checks.any_client})
 _TEXT: Final = {"type": "string"}
+_WAIT: Final = {
+    "name": "wait",
+    "in": "query",
+    "required": False,
+    "description": "seconds to wait for verifiers in other services to confirm, or to lose their lease",
+    "schema": {"type": "number", "minimum": 0, "maximum": awaiting.LONGEST_WAIT, "default": 0},
+}
 _RECEIPT: Final = {
     "Gatepost-Receipt": {"description": "the receipt of what was ended, as JSON", "schema": _TEXT}
 }
@@ -87,6 +99,8 @@ def declared_more(route: Route) -> dict[str, Any]:
         media = "application/x-www-form-urlencoded" if form else "application/json"
         schema = route.takes.model_json_schema()
         more["requestBody"] = {"required": True, "content": {media: {"schema": schema}}}
+    if awaiting.a_wait in route.checks:
+        more["parameters"] = [_WAIT]
     if not _WITH_A_SESSION.isdisjoint(route.checks):
         more["security"] = [{"cookie": []}, {"bearer": []}]
     elif not _WITH_A_CLIENT.isdisjoint(route.checks):
@@ -104,7 +118,7 @@ def _success(route: Route) -> dict[str, Any]:
 def _refusals(route: Route) -> Iterable[type[GatepostError]]:
     yield from EVERYWHERE
     for check in route.checks:
-        yield from _BY_CHECK.get(check, ())
+        yield from REFUSALS[check]
     if "{" in route.path:
         yield NotFound
     yield from route.refuses

@@ -4,7 +4,7 @@ Plain ASGI, so that it costs little and nothing escapes it. Knows no session and
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -47,15 +47,18 @@ _LONGEST_LENGTH: Final = 16
 _HSTS: Final = "max-age=63072000; includeSubDomains"
 
 Failure = Callable[[Request, GatepostError], Response]
+EndExposed = Callable[[Scope], Awaitable[bool]]
+"""Ends what a request in the clear has shown to listeners; whether there was anything to end."""
 
 
 class Envelope:
     """The outermost layer of our application, at the root and mounted."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, failure: Failure) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, failure: Failure, end_exposed: EndExposed) -> None:
         self._app = app
         self._settings = settings
         self._failure = failure
+        self._end_exposed = end_exposed
         # Both are worked out from the settings, which takes longer than the rest of this layer.
         self._secure = settings.secure
         self._our_hosts: set[bytes] = set()
@@ -67,8 +70,9 @@ class Envelope:
             return
         guarded = _with_headers(send, _headers_for(self._secure and scope["scheme"] == "https"))
         try:
-            redirect = self._require_sound(scope)
-            if redirect is not None:
+            self._require_sound(scope)
+            if self._secure and scope["scheme"] == "http":
+                redirect = await self._to_https(scope)
                 await redirect(scope, receive, guarded)
                 return
             if _may_have_body(scope):
@@ -84,7 +88,7 @@ class Envelope:
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, guarded)
 
-    def _require_sound(self, scope: Scope) -> Response | None:
+    def _require_sound(self, scope: Scope) -> None:
         settings = self._settings
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         size, hosts = 0, []
@@ -100,10 +104,8 @@ class Envelope:
             # Nothing is served here, so the port, which is another one than that of https, need not be ours.
             if not settings.is_our_name(hosts[0].decode("latin-1")):
                 raise UnknownHost
-            return self._to_https(scope)
-        if hosts[0] not in self._our_hosts:
+        elif hosts[0] not in self._our_hosts:
             self._require_our_host(hosts[0])
-        return None
 
     def _require_our_host(self, host: bytes) -> None:
         if not self._settings.is_our_host(host.decode("latin-1")):
@@ -112,9 +114,15 @@ class Envelope:
         if len(self._our_hosts) < _MOST_HOSTS:
             self._our_hosts.add(host)
 
-    def _to_https(self, scope: Scope) -> Response:
+    async def _to_https(self, scope: Scope) -> Response:
+        exposed = await self._end_exposed(scope)
         # Only what a person types into the address line is sent on. A client that spoke in the clear must notice.
         if scope["method"] not in {"GET", "HEAD"} or _is_machine_path(scope):
+            if exposed:
+                raise HttpsRequired(
+                    "Please use https. Your sign-in was sent without it, where others can read it, "
+                    "so it was ended. Please sign in again over https."
+                )
             raise HttpsRequired
         origin = self._settings.issuer.split("/", 3)[:3]
         query = scope["query_string"].decode("latin-1")

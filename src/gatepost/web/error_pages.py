@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from gatepost.core.principals import Principal
 from gatepost.core.sentences import Sentence
-from gatepost.errors import Expired, GatepostError, Refused, Revoked
+from gatepost.errors import Expired, Forbidden, GatepostError, Refused, Revoked
 from gatepost.web.asking import Asking
 from gatepost.web.rendering import page
 
@@ -34,11 +34,14 @@ _ADVICE: Final[Mapping[int, Sentence]] = {
     403: Sentence("If you followed a link from another site, open the page from here instead."),
     404: Sentence("The address may be mistyped, or what was here is gone."),
     405: Sentence("Go back, load the page again, and try once more."),
+    408: Sentence("Nothing is lost. Try again in a while."),
+    413: Sentence("Go back and send something smaller."),
     421: Sentence("Open this site under its usual address."),
     429: Sentence("Nothing is lost. Try again in a while."),
     500: Sentence("It is written down for whoever runs this site. Trying again later may help."),
     503: Sentence("Nothing is lost. Load the page again in a few seconds."),
 }
+_NOT_ALLOWED: Final = Sentence("If you should be allowed to, ask whoever runs this site.")
 
 
 def error_page(asking: Asking, error: GatepostError) -> Response:
@@ -47,7 +50,7 @@ def error_page(asking: Asking, error: GatepostError) -> Response:
         "status": error.status,
         "title": _TITLES.get(error.status, _OTHERS),
         "message": error.message,
-        "advice": _ADVICE.get(error.status, ""),
+        "advice": _NOT_ALLOWED if isinstance(error, Forbidden) else _ADVICE.get(error.status, ""),
         "to_account": isinstance(asking.found, Principal),
     }
     return page(asking, "error.html", context, error)

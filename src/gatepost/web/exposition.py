@@ -89,6 +89,7 @@ class _Everything(Collector):
         try:
             head = self._authority.store.position()
             followers = self._authority.log.followers()
+            counting = [one for one in self._authority.verifier_lag.listed() if one.counts]
         except GatepostError:
             # The scrape is needed most when the store is out of reach.
             yield _shared("store_readable", "Whether the store answered this scrape.", 0)
@@ -99,6 +100,24 @@ class _Everything(Collector):
         yield _shared("log_followers", "Server processes that follow the log.", len(followers))
         yield _shared(
             "log_slowest_lag", "Facts that the slowest of them has not confirmed.", max(0, head - slowest)
+        )
+        yield _shared(
+            "verifiers", "Instances of verifiers that may be answering.", sum(one.live for one in counting)
+        )
+        yield _shared(
+            "verifiers_unheard",
+            "Instances that have begun anew and confirmed nothing yet, or have lost their lease and go on.",
+            sum(one.behind is None or not one.live for one in counting),
+        )
+        yield _shared(
+            "verifiers_slowest_lag",
+            "Facts that the slowest of them has not confirmed.",
+            max((one.behind or 0 for one in counting), default=0),
+        )
+        yield _shared(
+            "verifiers_slowest_lag_seconds",
+            "Age of the oldest fact that the slowest of them has not confirmed.",
+            max(((one.behind_ms or 0) / 1000 for one in counting), default=0),
         )
         yield self._gauge(
             "log_lag", "Facts in the log that this process has not read.", {(): max(0, head - position)}

@@ -1,17 +1,16 @@
 """`GET /feed`: the revocation log for other services that check, as it grows.
 
-Bare ASGI in front of the router, because every verifier asks several times a second. Owns the question, who may put it,
-and the wait, which holds no thread and asks no store: answers come from what this process's follower has read. The
-form of an answer is `checking/feed.py`'s.
+Bare ASGI in front of the router, because every verifier asks several times a second. Owns who may ask, and the wait,
+which holds no thread and asks no store: answers come from what this process's follower has read. An instance that names
+itself is put on the list of verifiers before it is answered. The form of a question is `feed_question.py`'s, that of an
+answer `checking/feed.py`'s.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import lru_cache, partial
 from math import ceil
 from typing import Final
-from urllib.parse import parse_qsl
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
@@ -20,21 +19,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.authority import Authority
-from gatepost.checking.chronicle import Page
-from gatepost.checking.feed import (
-    LONGEST_POSITION,
-    FeedAnswer,
-    FeedPosition,
-    encode_facts,
-    encode_feed,
-    parse_feed_position,
-)
-from gatepost.checking.follower import CATCH_UP, Knowledge
+from gatepost.checking.feed import FeedAnswer, FeedPosition, encode_facts, encode_feed
+from gatepost.checking.follower import CATCH_UP
 from gatepost.checking.lease import Lease
 from gatepost.core.clients import Power
 from gatepost.core.revocation import Fact, Logged, Position
+from gatepost.core.verifiers import MOST
 from gatepost.errors import (
-    BadRequest,
     Busy,
     Forbidden,
     GatepostError,
@@ -43,8 +34,11 @@ from gatepost.errors import (
     Stale,
 )
 from gatepost.services.known_clients import KnownClient
+from gatepost.services.verifiers import Caller
 from gatepost.web.asking import Asking
 from gatepost.web.client_checks import CHALLENGE, ShownSecret, recognised_by, shown_in_header
+from gatepost.web.feed_question import Named, Wanted, parse_wanted
+from gatepost.web.feed_view import View
 from gatepost.web.routes import Kind
 
 PATH: Final = "/feed"
@@ -54,72 +48,12 @@ _INLINE: Final = 1000
 # For so many places at once the bytes of an answer are kept. Those who follow stand at the newest few.
 MOST_PLACES: Final = 64
 _TRIES: Final = range(4)
-_PARAMETERS: Final = frozenset({"after", "wait", "as"})
-_AFTER: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_POSITION}}}", re.ASCII)
-_WAIT: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?", re.ASCII)
-_INSTANCE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 Failure = Callable[[Request, GatepostError], Response]
 Facts = Iterable[tuple[int, Fact]]
 
 _encoding: Final[RunVar[CapacityLimiter]] = RunVar("gatepost-feed-encoding")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the address asks for: what comes after a place, for how many seconds to wait for it, and who asks."""
-
-    after: FeedPosition | None = None
-    wait: float = 0.0
-    instance: str | None = None
-
-
-def parse_wanted(query: bytes) -> Wanted:
-    """What a query string asks for. Raises `BadRequest`.
-
-    A place that no log has (of an earlier version, of another issuer) is no mistake of the reader: it starts anew.
-    """
-    if not query:
-        return Wanted()
-    try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict")
-    except ValueError as error:
-        raise BadRequest("The query could not be read.") from error
-    named = dict(pairs)
-    if len(named) < len(pairs) or not named.keys() <= _PARAMETERS:
-        raise BadRequest("Ask with after, wait and as only, each at most once.")
-    for name, form, words in _FORMS:
-        if name in named and not form.fullmatch(named[name]):
-            raise BadRequest(words)
-    after, wait = named.get("after"), named.get("wait")
-    return Wanted(
-        after=None if after is None else parse_feed_position(after),
-        wait=0.0 if wait is None else float(wait),
-        instance=named.get("as"),
-    )
-
-
-_FORMS: Final = (
-    ("after", _AFTER, "after must be a position as the last answer or a receipt named it."),
-    ("wait", _WAIT, "wait must be a number of seconds, such as 0.3."),
-    ("as", _INSTANCE, "as must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - ."),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What this process knows at one moment: a page of the log, and knowledge that is as new or newer."""
-
-    page: Page
-    knowledge: Knowledge
-
-    def since(self, after: FeedPosition | None) -> tuple[Logged, ...] | None:
-        """The facts after a place; None where everything has to be told."""
-        return None if after is None else self.page.since(after.position)
-
-    def has_news(self, after: FeedPosition | None) -> bool:
-        """Whether there is anything to tell a reader at this place."""
-        return after is None or after.ring != self.page.ring or self.since(after) != ()
+_announcing: Final[RunVar[CapacityLimiter]] = RunVar("gatepost-feed-announcing")
 
 
 class Feed:
@@ -154,13 +88,16 @@ class Feed:
     async def _answered(self, scope: Scope) -> bytes:
         if scope["method"] != "GET":
             raise MethodNotAllowed
+        # A lease begins when the question was sent, which was before it came.
+        came = self._authority.clock.boot()
         asking = Asking(self._authority, Request(scope))
         shown = shown_in_header(asking)
         reader = await self._recognised(shown, asking)
         wanted = parse_wanted(scope["query_string"])
         if self._view() is None:
             await self._catch_up()
-        view = await self._awaited(wanted)
+        caller = self._caller(reader, wanted, asking)
+        view = await (self._awaited(wanted) if caller is None else self._listed(wanted, caller, came))
         if not self._authority.known_clients.stands(reader):
             # Ended while it waited, perhaps by the very fact that woke it.
             await self._recognised(shown, asking)
@@ -177,6 +114,39 @@ class Feed:
         if Power.VERIFIER not in known.client.powers:
             raise Forbidden("This client may not follow the log.")
         return known
+
+    def _caller(self, reader: KnownClient, wanted: Wanted, asking: Asking) -> Caller | None:
+        named, client = wanted.named, asking.request.client
+        if named is None:
+            return None
+        return _caller(reader.client.id, named, self._bound, client.host if client else "")
+
+    async def _listed(self, wanted: Wanted, caller: Caller, came: float) -> View:
+        """What there is to tell an instance, when the list of verifiers says how far it has heard, and until when it
+        may answer by itself. Raises `Busy` where that cannot be written."""
+        after, until, view = wanted.after, came + caller.bound, self._view()
+        if view is not None and view.lacks(after):
+            view = await self._next(Wanted(after))
+        page, said = (view.page, view.heard_by(after)) if view else (None, None)
+        if said is not None:
+            await self._say(caller, said, until)
+        view = await self._awaited(Wanted(after, min(wanted.wait, caller.bound / 3)))
+        if view.page is page:
+            return view
+        heard = view.heard_by(after)
+        if heard != said:
+            # It begins anew, or this process does. Written first and looked again: what it is answered may lack an
+            # ending that the list says it has confirmed.
+            await self._say(caller, heard, until)
+            view = await self._awaited(Wanted(after))
+        return view
+
+    async def _say(self, caller: Caller, heard: int, until: float) -> None:
+        verifiers = self._authority.verifiers
+        if not verifiers.is_promised(caller, heard, until):
+            batch = verifiers.gather(caller, heard, until)
+            write = partial(verifiers.write, batch, caller, heard, until)
+            await to_thread.run_sync(write, limiter=_one_at_a_time(_announcing))
 
     async def _awaited(self, wanted: Wanted) -> View:
         """What is known once there is news for this reader, or its time is over. Raises `Stale`, `Busy`."""
@@ -200,10 +170,13 @@ class Feed:
             # Listening begins before the look: what comes in between rings too.
             with self._authority.follower.chronicle.bell.listening() as rung:
                 view = self._view()
-                has_read = view is None or view.page.position.seq >= ended_here
+                # An ending that was answered here is on the page, or nothing is told. A place further on may be known
+                # to a neighbour, or to nobody.
+                is_told = view is None or view.page.position.seq >= ended_here
+                has_read = is_told and not (view and view.lacks(wanted.after))
                 left = (until if has_read else max(until, patient_until)) - clock()
                 if left <= 0 or (view and has_read and view.has_news(wanted.after)):
-                    return view
+                    return view if is_told else None
                 await asyncio.wait((rung,), timeout=left)
 
     def _view(self) -> View | None:
@@ -268,7 +241,7 @@ class Feed:
 
         if place in encoded or (len(revocations) if since is None else len(since)) <= _INLINE:
             return encode()
-        return await to_thread.run_sync(encode, limiter=_one_at_a_time())
+        return await to_thread.run_sync(encode, limiter=_one_at_a_time(_encoding))
 
     def _keys(self) -> bytes:
         return ("[" + ",".join(self._authority.ring.published) + "]").encode()
@@ -280,16 +253,22 @@ class Feed:
         return response
 
 
+@lru_cache(maxsize=MOST)
+def _caller(client_id: str, named: Named, bound: float, address: str) -> Caller:
+    held = bound if named.bound is None else named.bound
+    return Caller(client_id, named.instance, named.policy, held, address)
+
+
 def _is_for_us(scope: Scope) -> bool:
     path: str = scope["path"]
     # First what nearly every request fails.
     return path.endswith(PATH) and path.removeprefix(scope.get("root_path", "")) == PATH
 
 
-def _one_at_a_time() -> CapacityLimiter:
-    # Who comes second finds it encoded. Waiting for that holds no thread.
-    found = _encoding.get(None)
+def _one_at_a_time(of: RunVar[CapacityLimiter]) -> CapacityLimiter:
+    # Who comes second finds it done. Waiting for that holds no thread.
+    found = of.get(None)
     if found is None:
         found = CapacityLimiter(1)
-        _encoding.set(found)
+        of.set(found)
     return found

@@ -17,7 +17,7 @@ _tried: Final[WeakKeyDictionary[Authority, float]] = WeakKeyDictionary()
 
 
 async def alive(asking: Asked) -> Response:
-    """The process answers."""
+    """Whether the process lives."""
     return json_answer({"status": "alive"})
 
 

@@ -24,11 +24,13 @@ from gatepost.core.principals import Principal
 from gatepost.core.revocation import Standing
 from gatepost.errors import Busy
 from gatepost.web.admin_pages import PAGE, RECENT
-from gatepost.web.admin_words import Happening, PresentRow, happenings, present_rows
+from gatepost.web.admin_words import PresentRow, present_rows
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
 from gatepost.web.languages import language_of
 from gatepost.web.rendering import part
+from gatepost.web.server_words import Processes, processes
+from gatepost.web.trail_words import Happening, happenings
 
 MOST_WATCHERS: Final = 32
 _EVERY: Final = 1.0
@@ -40,7 +42,11 @@ _LIFE: Final = 60
 _PATIENCE: Final = 20.0
 _RETRY: Final = b"retry: 2000\n\n"
 _BEAT: Final = b": still here\n\n"
-_PARTS: Final = {"present": "admin_present.html", "happened": "admin_happened.html"}
+_PARTS: Final = {
+    "present": "admin_present.html",
+    "happened": "admin_happened.html",
+    "servers": "admin_processes.html",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Sight:
     present: Sequence[PresentRow] = ()
     happened: Sequence[Happening] = ()
     newest: int = 0
+    seen: Processes = field(default_factory=Processes)
     since: dict[str, int] = field(default_factory=dict)
     said: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
@@ -63,7 +70,7 @@ class Lookout:
         self._looks = 0
         self._looking: asyncio.Task[None] | None = None
         self._turned = asyncio.Event()
-        self.sight = Sight()
+        self.sight: Sight = Sight()
 
     def require_room(self) -> None:
         """Raise `Busy` where as many watch as may."""
@@ -119,7 +126,18 @@ class Lookout:
             since["happened"] = self._looks
         if since == before.since:
             return replace(before, newest=newest)
-        return Sight(present, happened, newest, since)
+        return Sight(present, happened, newest, since=since)
+
+
+class ServerLookout(Lookout):
+    """Looks at who follows the log: server processes, and verifiers in other services."""
+
+    def _look(self, before: Sight) -> Sight:
+        self._looks += 1
+        seen = processes(self._authority)
+        if before.since and seen == before.seen:
+            return before
+        return Sight(seen=seen, since={"servers": self._looks})
 
 
 class Stream(StreamingResponse):
@@ -140,8 +158,9 @@ class Stream(StreamingResponse):
 
 
 async def follow(asking: Asked) -> StreamingResponse:
-    """What happens, as it happens."""
-    lookout = _lookout_of(asking.authority)
+    """What happens, as it happens; with `?show=servers` who follows the log, and how far each has heard."""
+    kind = ServerLookout if asking.request.query_params.get("show") == "servers" else Lookout
+    lookout = _lookout_of(asking.authority, kind)
     lookout.require_room()
     return Stream(lookout, asking)
 
@@ -192,18 +211,27 @@ def _said(sight: Sight, name: str, asking: Asking) -> str:
     # The same text for all who read this language: nothing in it belongs to one watcher.
     key = (name, language_of(asking).code, asking.root)
     if key not in sight.said:
-        context = {"present": sight.present, "happened": sight.happened, "of_one": False}
+        context = {
+            "present": sight.present,
+            "happened": sight.happened,
+            "of_one": False,
+            "seen": sight.seen,
+        }
         sight.said[key] = part(asking, _PARTS[name], context)
     return sight.said[key]
 
 
-_lookouts: Final[RunVar[WeakKeyDictionary[Authority, Lookout]]] = RunVar("gatepost-lookouts")
+_Lookouts = WeakKeyDictionary[Authority, dict[type[Lookout], Lookout]]
+_lookouts: Final[RunVar[_Lookouts]] = RunVar("gatepost-lookouts")
 
 
-def _lookout_of(authority: Authority) -> Lookout:
+def _lookout_of(authority: Authority, kind: type[Lookout]) -> Lookout:
     # One for each event loop: what waits on one loop cannot be woken by another.
     lookouts = _lookouts.get(None)
     if lookouts is None:
         lookouts = WeakKeyDictionary()
         _lookouts.set(lookouts)
-    return lookouts.setdefault(authority, Lookout(authority))
+    of_kind = lookouts.setdefault(authority, {})
+    if kind not in of_kind:
+        of_kind[kind] = kind(authority)
+    return of_kind[kind]

@@ -24,8 +24,8 @@ class Durations:
     __slots__ = ("counts", "total")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
-        self.total = 0.0
+        self.counts: list[int] = [0] * (len(BUCKETS) + 1)
+        self.total: float = 0.0
 
     def add(self, seconds: float) -> None:
         """One more request."""

@@ -2,24 +2,25 @@
 
 from starlette.responses import Response
 
+from gatepost.core.permissions import ADMINISTRATOR
 from gatepost.core.sentences import Sentence
 from gatepost.core.sessions import Carrier
 from gatepost.errors import GatepostError, InvalidCredentials, NotFound
 from gatepost.services.beginnings import SignedIn
 from gatepost.web.api import Asked
 from gatepost.web.asking import Asking
+from gatepost.web.cards import cards_of
 from gatepost.web.error_pages import why_signed_out
 from gatepost.web.handover import hand_over, stay_known, take_back
-from gatepost.web.rendering import card, go_to, in_words, page, refusal, safe_next
+from gatepost.web.rendering import go_to, in_words, page, refusal, safe_next
 
 _ACCOUNT_DONE = {
     "password": Sentence("Your password is changed, and you are signed out everywhere else."),
     "others": Sentence("You are signed out everywhere else."),
     "ended": Sentence("That session is signed out."),
 }
+_LEFT = Sentence("You are signed out: you ended the session that you were using.")
 _GUIDE = "guide.js"
-_CARDS = 20
-_MOST_DIGITS = 4
 
 
 def home(asking: Asked) -> Response:
@@ -29,8 +30,10 @@ def home(asking: Asked) -> Response:
 
 def sign_in_form(asking: Asked) -> Response:
     """The sign-in form."""
-    known = {"email": "", "next": asking.request.query_params.get("next", "")}
-    return page(asking, "sign_in.html", {**known, "notice": why_signed_out(asking.refused)})
+    query = asking.request.query_params
+    done = _LEFT if query.get("done") == "left" and asking.found is None else None
+    known = {"email": "", "next": query.get("next", "")}
+    return page(asking, "sign_in.html", {**known, "notice": why_signed_out(asking.refused) or done})
 
 
 def sign_in(asking: Asked) -> Response:
@@ -133,28 +136,15 @@ def change_password(asking: Asked) -> Response:
 
 
 def _account(asking: Asking, context: dict[str, object], error: GatepostError | None = None) -> Response:
-    who, authority = asking.principal, asking.authority
-    standing = authority.sessions.of_account(who.account_id)
-    repeats = authority.sessions.repeats_elsewhere(standing)
-    cards = [card(entry, who.session_id, repeats.get(entry.session.id)) for entry in standing]
-    # This one first, then what deserves a look, then what was used last.
-    cards.sort(key=lambda one: one.last_seen_at, reverse=True)
-    cards.sort(key=lambda one: (not one.current, not one.warning))
-    own, start = authority.accounts.find(who.account_id), _start(asking, len(cards))
+    account_id = asking.principal.account_id
+    cards = cards_of(asking, account_id)
     known: dict[str, object] = {
-        "sessions": cards[start : start + _CARDS],
-        "count": len(cards),
-        "more": start + _CARDS if len(cards) > start + _CARDS else None,
-        "member_since": in_words(own.created_at),
+        "sessions": cards.sessions,
+        "count": cards.count,
+        "more": cards.more,
+        "member_since": in_words(asking.authority.accounts.find(account_id).created_at),
     }
     return page(asking, "account.html", {**known, **_rule(asking), **context}, error, _GUIDE)
-
-
-def _start(asking: Asking, count: int) -> int:
-    """From which card on. An account may have more sessions than a page can bear."""
-    wanted = asking.request.query_params.get("from", "")
-    known = wanted.isascii() and wanted.isdecimal() and len(wanted) <= _MOST_DIGITS
-    return int(wanted) if known and int(wanted) < count else 0
 
 
 def _rule(asking: Asking) -> dict[str, object]:
@@ -163,7 +153,8 @@ def _rule(asking: Asking) -> dict[str, object]:
 
 def _invite(asking: Asking, secret: str, role: str, email: str) -> dict[str, object]:
     action = f"{asking.root}/invite/{secret}"
-    return {"action": action, "role": role, "email": email, **_rule(asking)}
+    another = role == ADMINISTRATOR and asking.authority.store.has_role(ADMINISTRATOR)
+    return {"action": action, "role": role, "another": another, "email": email, **_rule(asking)}
 
 
 def _welcome(asking: Asking, begun: SignedIn, path: str) -> Response:

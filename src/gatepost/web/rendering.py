@@ -36,6 +36,11 @@ _CARRIERS: Final = {
     Carrier.TOKEN: Sentence("tokens of an app or program"),
     Carrier.TOKEN_COOKIE: Sentence("tokens in cookies of the browser"),
 }
+_ROLES: Final = {
+    "admin": Sentence("administrator"),
+    "support": Sentence("support"),
+    "member": Sentence("member"),
+}
 _MONTHS: Final = (
     Sentence("January"),
     Sentence("February"),
@@ -142,6 +147,7 @@ def _html(
         "language": language,
         "languages": [],
         "ago": lambda moment: ago(moment, asking.authority.clock.now()),
+        "role_in_words": role_in_words,
         "_": language.translate,
         "_n": language.count,
     }
@@ -211,6 +217,13 @@ def in_words(moment: datetime) -> Sentence:
     )
 
 
+def at_a_glance(moment: datetime, now: datetime, *, seconds: bool = False) -> str:
+    """A time as short as it can be told: the day only if it is another one. The same in every language."""
+    utc, form = moment.astimezone(UTC), "%H:%M:%S" if seconds else "%H:%M"
+    day = "" if utc.date() == now.astimezone(UTC).date() else f"{utc:%Y-%m-%d} "
+    return f"{day}{utc.strftime(form)} UTC"
+
+
 def ago(moment: datetime, now: datetime) -> Sentence:
     """A time of the last days as people say it, an older one as a date."""
     minutes = int((now - moment).total_seconds() // 60)
@@ -239,6 +252,16 @@ def device_in_words(device: str) -> str:
     if on:
         return Sentence("{browser} on {system}", browser=browser, system=system)
     return Sentence("Unknown device") if device == "Unknown device" else device
+
+
+def carrier_in_words(name: str) -> str:
+    """What keeps a session, by the name of its carrier. Raises `ValueError` if there is none of that name."""
+    return _CARRIERS[Carrier(name)]
+
+
+def role_in_words(role: str) -> str:
+    """What people call one of our own roles. One of the application is called by its name."""
+    return _ROLES.get(role, role)
 
 
 def _warning(repeat: AuditRow) -> Sentence:

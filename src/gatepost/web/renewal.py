@@ -19,7 +19,7 @@ class Outgoing:
     def __init__(self) -> None:
         self._cookies: dict[str, str] = {}
         self._stands: Callable[[], bool] = lambda: True
-        self.begun = False
+        self.begun: bool = False
 
     def put(self, cookies: Mapping[str, str], stands: Callable[[], bool]) -> None:
         """Send these Set-Cookie values, by name, unless `stands` says in the end that their session is over."""

@@ -33,18 +33,23 @@ from gatepost.errors import (
 from gatepost.web import (
     admin,
     admin_acts,
+    admin_bodies,
     admin_pages,
+    admin_verifiers,
     api,
     appearance,
     bodies,
     docs,
+    docs_page,
     health,
     live,
     metrics,
     oauth,
+    oauth_bodies,
     pages,
     reauthentication,
 )
+from gatepost.web.awaiting import a_wait
 from gatepost.web.checks import (
     Check,
     a_session,
@@ -102,7 +107,7 @@ VISITING = (no_query_credentials, one_credential, a_session)
 MEMBER = (no_query_credentials, one_credential, signed_in)
 ADMIN = (no_query_credentials, one_credential, signed_in, admin_role)
 ENTERING = (no_query_credentials, one_cookie, not_cross_site, json_body)
-LEAVING = (no_query_credentials, one_credential, not_cross_site, session_perhaps)
+LEAVING = (no_query_credentials, one_credential, not_cross_site, session_perhaps, a_wait)
 WRITING_MEMBER = (no_query_credentials, one_credential, not_cross_site, signed_in)
 WRITING_ADMIN = (no_query_credentials, one_credential, not_cross_site, signed_in, admin_role)
 GREETING = (no_query_credentials, one_cookie, signed_in_perhaps)
@@ -148,13 +153,13 @@ API = (
         takes=bodies.PatchBody,
     ),
     Route("GET", "/api/sessions", api.sessions, MEMBER, answer=bodies.SessionsOut),
-    Route("DELETE", "/api/sessions", api.end_others, WRITING_MEMBER, status=204),
-    Route("DELETE", "/api/sessions/{session_id}", api.end_session, WRITING_MEMBER, status=204),
+    Route("DELETE", "/api/sessions", api.end_others, (*WRITING_MEMBER, a_wait), status=204),
+    Route("DELETE", "/api/sessions/{session_id}", api.end_session, (*WRITING_MEMBER, a_wait), status=204),
     Route(
         "POST",
         "/api/password",
         api.change_password,
-        (*WRITING_MEMBER, json_body),
+        (*WRITING_MEMBER, json_body, a_wait),
         status=204,
         refuses=(*WRONG, WeakPassword),
     ),
@@ -173,7 +178,7 @@ ADMINISTRATION = (
         "/api/admin/accounts",
         admin.accounts,
         ADMIN,
-        answer=bodies.AdminAccountsOut,
+        answer=admin_bodies.AdminAccountsOut,
         refuses=(InvalidFields,),
     ),
     Route(
@@ -181,7 +186,7 @@ ADMINISTRATION = (
         "/api/admin/sessions",
         admin.sessions,
         ADMIN,
-        answer=bodies.AdminSessionsOut,
+        answer=admin_bodies.AdminSessionsOut,
         refuses=(InvalidFields,),
     ),
     Route(
@@ -189,32 +194,40 @@ ADMINISTRATION = (
         "/api/admin/audit",
         admin.audit,
         ADMIN,
-        answer=bodies.AuditOut,
+        answer=admin_bodies.AuditOut,
         refuses=(InvalidFields,),
     ),
-    Route("GET", "/api/admin/keys", admin.keys, ADMIN, answer=bodies.KeysOut),
-    Route("GET", "/api/admin/workers", admin.workers, ADMIN, answer=bodies.WorkersOut),
+    Route("GET", "/api/admin/keys", admin.keys, ADMIN, answer=admin_bodies.KeysOut),
+    Route("GET", "/api/admin/workers", admin.workers, ADMIN, answer=admin_bodies.WorkersOut),
+    Route(
+        "GET",
+        "/api/admin/verifiers",
+        admin_verifiers.verifiers,
+        ADMIN,
+        answer=admin_bodies.VerifiersOut,
+        refuses=(InvalidFields,),
+    ),
     Route(
         "POST",
         "/api/admin/accounts/{account_id}/lock",
         admin.lock,
-        WRITING_FRESH_ADMIN,
-        answer=bodies.ChangedOut,
+        (*WRITING_FRESH_ADMIN, a_wait),
+        answer=admin_bodies.ChangedOut,
         refuses=(InvalidFields, OwnAccount, LastAdministrator),
     ),
     Route(
         "POST",
         "/api/admin/accounts/{account_id}/unlock",
         admin.unlock,
-        WRITING_ADMIN,
-        answer=bodies.ChangedOut,
+        WRITING_FRESH_ADMIN,
+        answer=admin_bodies.ChangedOut,
     ),
     Route(
         "PUT",
         "/api/admin/accounts/{account_id}/roles",
         admin.set_roles,
-        (*WRITING_FRESH_ADMIN, json_body),
-        answer=bodies.ChangedOut,
+        (*WRITING_FRESH_ADMIN, json_body, a_wait),
+        answer=admin_bodies.ChangedOut,
         refuses=(InvalidFields, LastAdministrator),
     ),
     Route(
@@ -222,33 +235,37 @@ ADMINISTRATION = (
         "/api/admin/accounts/{account_id}/roles/preview",
         admin.preview_roles,
         (*WRITING_ADMIN, json_body),
-        answer=bodies.RolesForeseenOut,
+        answer=admin_bodies.RolesForeseenOut,
         refuses=(InvalidFields,),
     ),
     Route(
         "DELETE",
         "/api/admin/accounts/{account_id}/sessions",
         admin.end_account_sessions,
-        WRITING_ADMIN,
-        answer=bodies.ChangedOut,
+        (*WRITING_ADMIN, a_wait),
+        answer=admin_bodies.ChangedOut,
     ),
     Route(
         "DELETE",
         "/api/admin/sessions",
         admin.end_everyone,
-        WRITING_FRESH_ADMIN,
-        answer=bodies.EndedOut,
+        (*WRITING_FRESH_ADMIN, a_wait),
+        answer=admin_bodies.EndedOut,
         refuses=(InvalidFields,),
     ),
     Route(
-        "DELETE", "/api/admin/sessions/{session_id}", admin.end_session, WRITING_ADMIN, answer=bodies.EndedOut
+        "DELETE",
+        "/api/admin/sessions/{session_id}",
+        admin.end_session,
+        (*WRITING_ADMIN, a_wait),
+        answer=admin_bodies.EndedOut,
     ),
     Route(
         "POST",
         "/api/admin/keys/rotate",
         admin.rotate_keys,
-        (*WRITING_FRESH_ADMIN, json_perhaps),
-        answer=bodies.RotatedOut,
+        (*WRITING_FRESH_ADMIN, json_perhaps, a_wait),
+        answer=admin_bodies.RotatedOut,
         refuses=(InvalidFields, NotFound),
     ),
 )
@@ -259,8 +276,8 @@ OAUTH = (
         oauth.token,
         (no_query_credentials, form_body, not_cross_site),
         Kind.OAUTH,
-        answer=bodies.TokensOut,
-        takes=bodies.TokenForm,
+        answer=oauth_bodies.TokensOut,
+        takes=oauth_bodies.TokenForm,
         refuses=(InvalidGrant, InvalidClient, InvalidTarget, UnsupportedGrantType, SlowDown),
     ),
     Route(
@@ -269,8 +286,8 @@ OAUTH = (
         oauth.introspect,
         (*ASKING_CLIENT, introspecting_client),
         Kind.OAUTH,
-        answer=bodies.IntrospectionOut,
-        takes=bodies.TokenQuestionForm,
+        answer=oauth_bodies.IntrospectionOut,
+        takes=oauth_bodies.TokenQuestionForm,
     ),
     Route(
         "POST",
@@ -278,7 +295,7 @@ OAUTH = (
         oauth.revoke,
         (*ASKING_CLIENT, any_client),
         Kind.OAUTH,
-        takes=bodies.TokenQuestionForm,
+        takes=oauth_bodies.TokenQuestionForm,
         refuses=(UnauthorizedClient, UnsupportedTokenType),
     ),
     Route(
@@ -286,10 +303,12 @@ OAUTH = (
         "/.well-known/jwks.json",
         oauth.jwks,
         (),
-        answer=bodies.KeySetOut,
+        answer=oauth_bodies.KeySetOut,
         media_type="application/jwk-set+json",
     ),
-    Route("GET", "/.well-known/oauth-authorization-server", oauth.metadata, (), answer=bodies.MetadataOut),
+    Route(
+        "GET", "/.well-known/oauth-authorization-server", oauth.metadata, (), answer=oauth_bodies.MetadataOut
+    ),
 )
 PAGES = (
     Route("GET", "/", pages.home, GREETING, Kind.PAGE),
@@ -325,7 +344,8 @@ PAGES = (
     Route("POST", "/admin/keys/{kid}/withdraw", admin_acts.withdraw, FORM_FRESH_ADMIN, Kind.PAGE),
     Route("GET", "/admin/accounts/{account_id}/lock", admin_acts.lock_form, FRESH_ADMIN, Kind.PAGE),
     Route("POST", "/admin/accounts/{account_id}/lock", admin_acts.lock, FORM_FRESH_ADMIN, Kind.PAGE),
-    Route("POST", "/admin/accounts/{account_id}/unlock", admin_acts.unlock, FORM_ADMIN, Kind.PAGE),
+    Route("GET", "/admin/accounts/{account_id}/unlock", admin_acts.unlock_form, ADMIN, Kind.PAGE),
+    Route("POST", "/admin/accounts/{account_id}/unlock", admin_acts.unlock, FORM_FRESH_ADMIN, Kind.PAGE),
     Route("GET", "/admin/accounts/{account_id}/roles", admin_acts.roles_form, FRESH_ADMIN, Kind.PAGE),
     Route("POST", "/admin/accounts/{account_id}/roles", admin_acts.set_roles, FORM_FRESH_ADMIN, Kind.PAGE),
     Route(
@@ -344,7 +364,7 @@ OPERATIONS = (
 )
 METRICS = (Route("GET", "/metrics", metrics.metrics, (no_query_credentials, metrics_reader), Kind.FILE),)
 DOCUMENTATION = (
-    Route("GET", "/docs", docs.page_of_routes, GREETING, Kind.PAGE),
+    Route("GET", "/docs", docs_page.page_of_routes, GREETING, Kind.PAGE),
     Route("GET", "/openapi.json", docs.openapi, (), Kind.FILE),
 )
 ROUTES = (*API, *ADMINISTRATION, *OAUTH, *PAGES, *OPERATIONS, *METRICS, *DOCUMENTATION)

@@ -11,12 +11,14 @@
     if (byId("pending")) byId("pending").hidden = true;
   });
 
-  const present = byId("present");
+  // The page of servers has nothing in it that could move away from under anybody.
+  const present = byId("present") || byId("processes");
   if (!present || !present.dataset.follow) return;
   const happened = byId("happened");
   const freshness = byId("freshness");
   let source = null;
   let held = null;
+  const say = (word) => (freshness.textContent = freshness.dataset[word]);
 
   // A row must not move away under the pointer, nor a button under the one who reached it by keyboard.
   const inUse = () => present.matches(":hover") || present.contains(document.activeElement);
@@ -29,7 +31,9 @@
     }
   };
   const release = () => {
-    if (held !== null && !inUse()) show(held);
+    if (held === null || inUse()) return;
+    show(held);
+    if (freshness.textContent === freshness.dataset.held) say("live");
   };
   present.addEventListener("pointerleave", release);
   present.addEventListener("focusout", () => setTimeout(release));
@@ -43,14 +47,16 @@
     source = new EventSource(present.dataset.follow);
     source.addEventListener("seen", (event) => {
       const seen = JSON.parse(event.data);
-      freshness.textContent = freshness.dataset.live;
+      say(held === null ? "live" : "held");
       if (seen.happened !== undefined) happened.innerHTML = seen.happened;
+      if (seen.servers !== undefined) present.innerHTML = seen.servers;
       if (seen.present === undefined) return;
-      if (inUse()) held = seen.present;
-      else show(seen.present);
+      if (!inUse()) return show(seen.present);
+      held = seen.present;
+      say("held");
     });
     source.addEventListener("error", () => {
-      if (source && source.readyState === EventSource.CLOSED) freshness.textContent = freshness.dataset.lost;
+      if (source && source.readyState === EventSource.CLOSED) say("lost");
     });
   };
 
