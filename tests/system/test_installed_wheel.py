@@ -80,7 +80,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     archive = built("sdist", ROOT, tmp_path_factory.mktemp("archive"))
     unpacked = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(archive) as sources:
-        sources.extractall(unpacked, filter="data")
+        # Not as an argument: Python 3.11 learned that one in its fourth release.
+        sources.extraction_filter = getattr(tarfile, "data_filter", None)
+        sources.extractall(unpacked)
     (source,) = unpacked.iterdir()
     wheel = built("wheel", source, tmp_path_factory.mktemp("wheel"))
     place = tmp_path_factory.mktemp("clean")
