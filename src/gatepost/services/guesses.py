@@ -34,8 +34,6 @@ from gatepost.services.known_devices import KnownDevices
 MOST_COUNTERS: Final = 500_000
 _SWEPT: Final = 2_000
 _LONGEST_NAME: Final = 254
-
-
 _DEADLINE: Final = timedelta(seconds=30)
 
 _Found = Mapping[bytes, Tally]
